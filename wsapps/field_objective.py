@@ -1,0 +1,31 @@
+"""The simplest objective: a field's squared error at points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from wsapps.metrics import psnr_from_mse
+from wsapps.objective import Batch, Objective
+
+
+class FieldObjective(Objective):
+    """Mean squared error of a field, over points and channels.
+
+    Batches hold ``coordinates (N, D)`` and ``values (N, C)``. ``peak`` is the signal's largest value
+    for the PSNR shown.
+    """
+
+    def __init__(self, field: nn.Module, peak: float = 1.0):
+        super().__init__()
+        self.field = field
+        self.peak = peak
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        error = self.field(batch["coordinates"]) - batch["values"]
+        loss_sum = error.square().sum()
+        return {"loss_sum": loss_sum, "count": loss_sum.new_tensor(error.numel())}
+
+    def metrics(self, totals: Mapping[str, float]) -> dict[str, float]:
+        return {"psnr": psnr_from_mse(totals["loss_sum"] / totals["count"], self.peak)}

@@ -1,0 +1,90 @@
+"""Fit a field to any pair of tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wsapps.cpu import prepare_cpu
+from wsapps.field_objective import FieldObjective
+from wsapps.fields.sinusoidal import SinusoidalField
+from wsapps.optimizer import OptimizerConfig
+from wsapps.samplers import PointSampler
+from wsapps.seeding import seed_global
+from wsapps.trainer import Trainer, TrainerConfig
+
+
+def fit(
+    coordinates: Tensor,
+    values: Tensor,
+    *,
+    alpha: float = 2.5,
+    omega_0: float = 30.0,
+    omega_hidden: float = 30.0,
+    width: int = 256,
+    hidden_layers: int = 3,
+    field: nn.Module | None = None,
+    steps: int = 500,
+    seconds: float | None = None,
+    points: int | None = None,
+    lr: float = 1e-4,
+    seed: int = 0,
+    compile: bool = False,
+    progress: bool = True,
+) -> nn.Module:
+    """Fit a weight-scaled sinusoidal field to samples of a signal.
+
+    >>> field = wsapps.fit(coordinates, values, alpha=2.5)
+    >>> field(new_coordinates)
+
+    Args:
+        coordinates: ``(..., D)``, best scaled to [-1, 1].
+        values: ``(..., C)`` or, for one channel, ``(...)``: the leading sizes of coordinates.
+        alpha, omega_0, omega_hidden, width, hidden_layers: see :class:`SinusoidalField`.
+        field: another module to train in its stead, in place.
+        steps, seconds: when to stop, whichever comes first.
+        points: points a step; None takes all in every step.
+        lr: Adam's learning rate.
+        seed: of weights and draws.
+        compile: compile the step with torch.compile (pays from some hundred steps on).
+        progress: show a bar, where there is a terminal.
+
+    Returns:
+        The field, in eval mode, on the device on which it was trained.
+
+    Raises:
+        ValueError: shapes that do not pair up, values that are not finite, settings out of range.
+        wsapps.Diverged: the loss became NaN.
+    """
+    prepare_cpu()
+    coordinates_ND, values_NC = _pair(coordinates, values)
+    if field is None:
+        seed_global(seed, "init")
+        field = SinusoidalField(
+            coordinates_ND.shape[1], values_NC.shape[1], width, hidden_layers, omega_0, omega_hidden, alpha
+        )
+    config = TrainerConfig(
+        max_steps=steps, max_seconds=seconds, seed=seed, compile=compile, optimizer=OptimizerConfig(lr=lr)
+    )
+    sampler = PointSampler(coordinates_ND, values_NC, points, seed)
+    peak = float(values_NC.abs().max()) or 1.0
+    trainer = Trainer(config, FieldObjective(field, peak), sampler, show_progress=progress)
+    trainer.batch = sampler.to(trainer.accelerator.device)
+    trainer.fit()
+    return field.eval()
+
+
+def _pair(coordinates: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Both tensors as float32 ``(N, D)`` and ``(N, C)``."""
+    if values.shape == coordinates.shape[:-1]:
+        values = values[..., None]
+    if coordinates.dim() < 2 or coordinates.shape[:-1] != values.shape[:-1]:
+        raise ValueError(
+            f"coordinates (..., D) and values (..., C) must have the same leading sizes, got "
+            f"{tuple(coordinates.shape)} and {tuple(values.shape)}"
+        )
+    pair = [tensor.detach().to(torch.get_default_dtype()).flatten(end_dim=-2) for tensor in (coordinates, values)]
+    for name, tensor in zip(("coordinates", "values"), pair, strict=True):
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{name} hold NaN or infinity in {int((~torch.isfinite(tensor)).sum())} places")
+    return pair[0], pair[1]

@@ -1,0 +1,77 @@
+"""Adam and its learning-rate schedule, as a function of progress."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from wsapps.config import doc
+
+
+@dataclass
+class OptimizerConfig:
+    """Settings of the optimiser. The rate after warm-up is ``lr * decay(progress)``."""
+
+    lr: float = doc("learning rate at its highest", default=1e-3)
+    schedule: Literal["constant", "cosine", "exponential"] = doc("how the rate decays", default="constant")
+    final_lr_factor: float = doc("rate at the end, as a part of lr", default=0.1)
+    warmup_steps: int = doc("steps over which the rate rises linearly from near 0", default=0)
+    beta1: float = doc("Adam's decay of the first moment", default=0.9)
+    beta2: float = doc("Adam's decay of the second moment", default=0.999)
+    eps: float = doc("Adam's epsilon", default=1e-8)
+    weight_decay: float = doc("decoupled weight decay (AdamW) where it is not 0", default=0.0)
+    clip_norm: float = doc("largest gradient norm, 0 for no limit", default=0.0)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise ValueError(f"lr must be finite and positive, got {self.lr}")
+        if not 0 < self.final_lr_factor <= 1:
+            raise ValueError(f"final_lr_factor must lie in (0, 1], got {self.final_lr_factor}")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
+        for name in ("warmup_steps", "weight_decay", "clip_norm"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not self.eps > 0:
+            raise ValueError(f"eps must be positive, got {self.eps}")
+
+
+def make_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.Optimizer:
+    """Adam over the module's trainable parameters (AdamW where weight_decay is not 0)."""
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    settings = {"lr": config.lr, "betas": (config.beta1, config.beta2), "eps": config.eps}
+    if config.weight_decay:
+        return torch.optim.AdamW(parameters, weight_decay=config.weight_decay, **settings)
+    return torch.optim.Adam(parameters, **settings)
+
+
+def learning_rate(config: OptimizerConfig, step: int, progress: float) -> float:
+    """The rate of a step.
+
+    A pure function, so that nothing of the schedule has to be saved.
+
+    Args:
+        config: the schedule.
+        step: steps done so far; warm-up counts steps.
+        progress: part of the run done, in [0, 1]; decay follows it, in steps or in seconds.
+    """
+    warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
+    floor = config.final_lr_factor
+    progress = min(1.0, max(0.0, progress))
+    if config.schedule == "cosine":
+        decay = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+    elif config.schedule == "exponential":
+        decay = floor**progress
+    else:
+        decay = 1.0
+    return config.lr * warmup * decay
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,41 @@
+"""The configuration of a radiance-field run, and what is built from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from wsapps.config import choice, doc
+from wsapps.fields import FIELDS
+from wsapps.seeding import seed_global
+from wsapps.trainer import TrainerConfig
+from wsapps_nerf.field import HeadsConfig, RadianceField
+from wsapps_nerf.load import DataConfig, SceneConfig
+from wsapps_nerf.objective import RadianceObjective, RaysConfig
+from wsapps_nerf.outputs import OutputsConfig
+from wsapps_nerf.renderer import Renderer, RendererConfig
+from wsapps_nerf.scene import Scene
+
+
+@dataclass
+class TrainConfig:
+    """Everything that a run depends on; configs/nerf/train.yaml fills it."""
+
+    out: str | None = doc("run folder; by default runs/nerf/<scene>-<time>", default=None)
+    scene: SceneConfig = field(default_factory=SceneConfig)
+    method: Any = choice(FIELDS, default="weight_scaling", text="the field in the middle")
+    heads: HeadsConfig = field(default_factory=HeadsConfig)
+    renderer: RendererConfig = field(default_factory=RendererConfig)
+    rays: RaysConfig = field(default_factory=RaysConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(max_steps=2000))
+    outputs: OutputsConfig = field(default_factory=OutputsConfig)
+
+
+def build_objective(config: TrainConfig, scene: Scene) -> RadianceObjective:
+    """Field, renderer and loss for a scene, initialised from the configured seed."""
+    seed_global(config.trainer.seed, "init")
+    trunk = FIELDS[config.method.name].from_config(3, 1, config.method)
+    radiance_field = RadianceField(trunk, trunk.width, scene.box, config.heads)
+    renderer = Renderer(config.renderer, scene.box, scene.near, scene.far)
+    return RadianceObjective(radiance_field, renderer, config.rays)

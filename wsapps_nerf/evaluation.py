@@ -1,0 +1,83 @@
+"""Rendering whole views, and scoring them against pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from wsapps.metrics import psnr, ssim
+from wsapps_nerf.cameras import Cameras
+from wsapps_nerf.objective import RadianceObjective
+from wsapps_nerf.scene import Views, composite
+
+
+class Picture(NamedTuple):
+    """A rendered view on the CPU: rgb ``(H, W, 3)`` in [0, 1], depth and opacity ``(H, W)``."""
+
+    rgb: Tensor
+    depth: Tensor
+    opacity: Tensor
+
+
+@dataclass(frozen=True)
+class ViewScore:
+    """Scores of one test view."""
+
+    name: str
+    psnr: float
+    ssim: float
+
+
+@torch.no_grad()
+def render_view(
+    objective: RadianceObjective, cameras: Cameras, view: int, rays_at_once: int | None = None
+) -> Picture:
+    """Render one camera's picture.
+
+    Args:
+        objective: holds field and renderer; it is put into eval mode.
+        cameras: on the objective's device.
+        view: which camera.
+        rays_at_once: rays in flight; by default what suits the device.
+    """
+    objective.eval()
+    device = cameras.camera_to_world.device
+    chunk = rays_at_once or (2**16 if device.type == "cuda" else 2**13)
+    parts: list[tuple[Tensor, ...]] = []
+    for pixel in torch.arange(cameras.pixels_per_view, device=device).split(chunk):
+        origins, directions = cameras.rays(torch.full_like(pixel, view), pixel)
+        rendered = objective.renderer(objective.field, origins, directions, objective.background)
+        parts.append((rendered.rgb.clamp(0, 1), rendered.depth, rendered.opacity))
+    size = (cameras.height, cameras.width)
+    rgb, depth, opacity = (torch.cat(column).unflatten(0, size).cpu() for column in zip(*parts, strict=True))
+    return Picture(rgb, depth, opacity)
+
+
+def score_views(
+    objective: RadianceObjective, views: Views, accelerator: Accelerator, every: int = 1
+) -> list[ViewScore]:
+    """PSNR and SSIM of every ``every``-th view; the ranks share the work and all get all scores."""
+    mine = range(accelerator.process_index * every, len(views), accelerator.num_processes * every)
+    scores = torch.zeros(len(views), 2, dtype=torch.float64, device=accelerator.device)
+    for view in mine:
+        truth = composite(views.rgba[view], objective.background).cpu()
+        picture = render_view(objective, views.cameras, view)
+        scores[view, 0] = psnr(picture.rgb, truth)
+        scores[view, 1] = ssim(picture.rgb, truth)
+    if accelerator.num_processes > 1:
+        scores = accelerator.reduce(scores, reduction="sum")
+    return [
+        ViewScore(views.names[view], *scores[view].tolist()) for view in range(0, len(views), every)
+    ]
+
+
+def mean_scores(scores: list[ViewScore]) -> dict[str, float]:
+    """Means over views, as tables report them."""
+    return {
+        "test/psnr": sum(score.psnr for score in scores) / len(scores),
+        "test/ssim": sum(score.ssim for score in scores) / len(scores),
+    }

@@ -1,0 +1,59 @@
+"""The radiance field: a trunk over space, a density head and a view-dependent colour head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wsapps.config import doc
+
+
+@dataclass
+class HeadsConfig:
+    """Settings of the heads on top of the trunk."""
+
+    density_scale: float = doc("factor on the raw density; a sine network's output starts tiny", default=25.0)
+    density_shift: float = doc("added to the raw density: sets how opaque space is at the start", default=0.0)
+    density_activation: str = doc("softplus or trunc_exp", default="softplus")
+    colour_width: int = doc("neurons of the colour head's hidden layer", default=64)
+
+
+class RadianceField(nn.Module):
+    """Density and colour of a scene.
+
+    Args:
+        trunk: a field with ``features(coordinates) -> (N, width)`` over [-1, 1]^3 and ``width``;
+            its own output layer is the density head.
+        box: ``(6,)`` the world box that is mapped to [-1, 1]^3.
+    """
+
+    def __init__(self, trunk: nn.Module, width: int, box: Tensor, heads: HeadsConfig):
+        super().__init__()
+        self.trunk = trunk
+        self.heads = heads
+        self.colour = nn.Sequential(
+            nn.Linear(width + 3, heads.colour_width), nn.ReLU(), nn.Linear(heads.colour_width, 3)
+        )
+        self.register_buffer("centre", (box[3:] + box[:3]) / 2)
+        self.register_buffer("half_size", (box[3:] - box[:3]) / 2)
+
+    def density(self, positions: Tensor) -> Tensor:
+        """Density in inverse world units, ``(N,)``, at world positions ``(N, 3)``."""
+        return self._density(self._features(positions))
+
+    def forward(self, positions: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """Colour ``(N, 3)`` in [0, 1] and density ``(N,)`` at positions, seen along unit directions."""
+        features = self._features(positions)
+        rgb = torch.sigmoid(self.colour(torch.cat([features, directions], dim=-1)))
+        return rgb, self._density(features)
+
+    def _features(self, positions: Tensor) -> Tensor:
+        return self.trunk.features((positions - self.centre) / self.half_size)
+
+    def _density(self, features: Tensor) -> Tensor:
+        raw = self.trunk.output(features).squeeze(-1) * self.heads.density_scale + self.heads.density_shift
+        if self.heads.density_activation == "softplus":
+            return nn.functional.softplus(raw)
+        return torch.exp(raw.clamp(max=10))

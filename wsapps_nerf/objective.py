@@ -1,0 +1,110 @@
+"""What a radiance field minimises: the squared error of rendered rays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from wsapps.config import doc
+from wsapps.metrics import psnr_from_mse
+from wsapps.objective import Batch, Objective
+from wsapps_nerf.field import RadianceField
+from wsapps_nerf.renderer import Renderer
+from wsapps_nerf.scene import composite
+
+_WHITE, _BLACK = 1.0, 0.0
+
+
+@dataclass
+class RaysConfig:
+    """How many rays a step takes, and what lies behind them."""
+
+    target_samples: int = doc("samples a step and rank, which the number of rays follows", default=2**16)
+    first: int = doc("rays of the first steps, before the samples a ray are known", default=1024)
+    least: int = doc("fewest rays a step", default=256)
+    most: int = doc("most rays a step", default=2**14)
+    adjust_every: int = doc("steps between adjustments", default=16)
+    background: Literal["white", "black", "random"] = doc(
+        "behind transparent pixels; random in training means white in test", default="white"
+    )
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.least <= self.first <= self.most:
+            raise ValueError(
+                f"1 <= least <= first <= most is needed, got {self.least}, {self.first}, {self.most}"
+            )
+        if self.target_samples < 1 or self.adjust_every < 1:
+            raise ValueError("target_samples and adjust_every must be at least 1")
+
+
+class RadianceObjective(Objective):
+    """Mean squared error of rendered colours.
+
+    Batches hold ``origins``, ``directions`` ``(R, 3)`` and ``rgba`` ``(R, 4)`` with straight alpha.
+    The number of rays that the next batch should have is ``n_rays``: it follows the number of samples
+    that a ray takes, in factors of sqrt(2), so that only a few sizes occur.
+    """
+
+    def __init__(self, field: RadianceField, renderer: Renderer, rays: RaysConfig):
+        super().__init__()
+        self.field, self.renderer, self.rays = field, renderer, rays
+        self.register_buffer("ray_count", torch.tensor(rays.first))
+        # Samples and rays since the last adjustment, over all ranks.
+        self.register_buffer("seen", torch.zeros(2, dtype=torch.float64))
+
+    @property
+    def n_rays(self) -> int:
+        return int(self.ray_count)
+
+    @property
+    def background(self) -> Tensor:
+        """``(3,)`` what lies behind the object in pictures."""
+        level = _BLACK if self.rays.background == "black" else _WHITE
+        return self.renderer.grid.aabbs.new_full((3,), level)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        origins, rgba = batch["origins"], batch["rgba"]
+        background = self.background
+        if self.rays.background == "random":
+            background = torch.rand_like(rgba[:, :3])
+        rendered = self.renderer(
+            self.field, origins, batch["directions"], background, stratified=self.training
+        )
+        error = rendered.rgb - composite(rgba, background)
+        loss_sum = error.square().mean(dim=-1).sum()
+        return {
+            "loss_sum": loss_sum,
+            "count": loss_sum.new_tensor(origins.shape[0]),
+            "samples": loss_sum.new_tensor(rendered.samples),
+        }
+
+    def before_step(self, step: int) -> None:
+        self.renderer.update_grid(step, self.field.density)
+        if step and step % self.rays.adjust_every == 0:
+            samples, rays = self.seen.tolist()
+            self.ray_count.fill_(self._rays_for(samples / max(rays, 1.0)))
+            self.seen.zero_()
+
+    def after_step(self, step: int, totals: Mapping[str, Tensor]) -> None:
+        self.seen += torch.stack([totals["samples"], totals["count"]]).to(self.seen)
+
+    def metrics(self, totals: Mapping[str, float]) -> dict[str, float]:
+        return {
+            "psnr": psnr_from_mse(totals["loss_sum"] / totals["count"]),
+            "rays": totals["count"],
+            "samples_per_ray": totals["samples"] / totals["count"],
+        }
+
+    def compile_(self) -> None:
+        """Compile the field; sampling and compositing have sizes that depend on the data."""
+        self.field.compile(dynamic=True)
+
+    def _rays_for(self, samples_per_ray: float) -> int:
+        wanted = self.rays.target_samples / max(samples_per_ray, 1e-3)
+        stepped = 2.0 ** (math.floor(2.0 * math.log2(wanted)) / 2.0)
+        return int(min(self.rays.most, max(self.rays.least, stepped)))

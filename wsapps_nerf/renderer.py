@@ -1,0 +1,133 @@
+"""Volume rendering of a radiance field: occupancy grid, samples, compositing.
+
+Shapes: R rays, N samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import nerfacc
+import torch
+from nerfacc import OccGridEstimator
+from torch import Tensor, nn
+
+from wsapps.config import doc
+from wsapps_nerf.sampling import Samples, sample_rays
+
+
+@dataclass
+class RendererConfig:
+    """Settings of the :class:`Renderer`."""
+
+    step_size: float = doc("length of a sample along the ray", default=0.02, unit="world units")
+    grid_resolution: int = doc("occupancy cells along each edge of the scene box", default=64)
+    grid_update_every: int = doc("steps between updates of the grid", default=16)
+    grid_warmup_steps: int = doc("steps during which every cell is updated", default=256)
+    grid_threshold: float = doc("a cell is kept while density times step size exceeds this", default=0.01)
+    grid_decay: float = doc("decay of a cell's remembered opacity an update", default=0.95)
+
+
+class Rendered(NamedTuple):
+    """Colour ``(R, 3)``, opacity ``(R,)``, depth ``(R,)`` in world units, and the sample count N."""
+
+    rgb: Tensor
+    opacity: Tensor
+    depth: Tensor
+    samples: int
+
+
+class Renderer(nn.Module):
+    """Renders a field inside a box, skipping what its occupancy grid knows to be empty.
+
+    The grid is part of the module's state: it is saved and loaded with the field.
+    """
+
+    def __init__(self, config: RendererConfig, box: Tensor, near: float, far: float):
+        super().__init__()
+        self.config, self.near, self.far = config, near, far
+        self.grid = OccGridEstimator(box.tolist(), resolution=config.grid_resolution)
+        self.grid.binaries.fill_(True)  # nerfacc starts from nothing: keep all until the first update
+
+    def forward(
+        self,
+        field: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+        origins: Tensor,
+        directions: Tensor,
+        background: Tensor,
+        stratified: bool = False,
+    ) -> Rendered:
+        """Render rays.
+
+        Args:
+            field: positions ``(N, 3)``, directions ``(N, 3)`` to colour ``(N, 3)``, density ``(N,)``.
+            origins, directions: ``(R, 3)`` world space; directions of unit length.
+            background: ``(3,)`` or ``(R, 3)``.
+            stratified: shift samples along each ray by a random part of a step, for training.
+        """
+        samples = sample_rays(
+            self.grid, origins, directions, self.near, self.far, self.config.step_size, stratified
+        )
+        positions = samples.positions(origins, directions)
+        rgb, density = field(positions, directions[samples.ray])
+        return composite_samples(samples, rgb, density, origins.shape[0], background)
+
+    def update_grid(self, step: int, density: Callable[[Tensor], Tensor]) -> None:
+        """Refresh the occupancy grid when ``step`` is due; draws from the global generator.
+
+        Args:
+            step: training step.
+            density: world positions ``(N, 3)`` to density ``(N,)``.
+        """
+        config = self.config
+        self.grid.train()
+        self.grid.update_every_n_steps(
+            step,
+            occ_eval_fn=lambda x: (density(x) * config.step_size)[:, None],
+            occ_thre=config.grid_threshold,
+            ema_decay=config.grid_decay,
+            warmup_steps=config.grid_warmup_steps,
+            n=config.grid_update_every,
+        )
+
+
+def composite_samples(
+    samples: Samples, rgb: Tensor, density: Tensor, n_rays: int, background: Tensor
+) -> Rendered:
+    """Emission-absorption compositing by nerfacc: packed on CUDA, batched on the CPU."""
+    n_samples = samples.ray.shape[0]
+    if samples.ray.is_cuda:
+        colour, opacity, depth, _ = nerfacc.rendering(
+            samples.start,
+            samples.end,
+            samples.ray,
+            n_rays=n_rays,
+            rgb_sigma_fn=lambda *_: (rgb, density),
+            render_bkgd=background,
+        )
+        return Rendered(colour, opacity.squeeze(-1), depth.squeeze(-1), n_samples)
+    slot = _slot_in_ray(samples.ray, n_rays)
+    width = max(1, int(slot.max()) + 1) if n_samples else 1
+    flat = samples.ray * width + slot
+
+    def spread(values: Tensor) -> Tensor:
+        padded = values.new_zeros((n_rays * width, *values.shape[1:]))
+        return padded.index_copy(0, flat, values).unflatten(0, (n_rays, width))
+
+    # Padding has zero length, hence no opacity.
+    colour, opacity, depth, _ = nerfacc.rendering(
+        spread(samples.start),
+        spread(samples.end),
+        rgb_sigma_fn=lambda *_: (spread(rgb), spread(density)),
+        render_bkgd=background,
+    )
+    return Rendered(colour, opacity.squeeze(-1), depth.squeeze(-1), n_samples)
+
+
+def _slot_in_ray(ray: Tensor, n_rays: int) -> Tensor:
+    """Position of each sample among those of its ray, ``(N,)``."""
+    counts = torch.bincount(ray, minlength=n_rays)
+    first = counts.cumsum(0) - counts
+    return torch.arange(ray.shape[0], device=ray.device) - first[ray]

@@ -1,0 +1,81 @@
+"""A scene in memory: posed RGBA views, split for training and test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from einops import reduce
+from torch import Tensor
+
+from wsapps.errors import UserError
+from wsapps_nerf.cameras import Cameras
+
+
+@dataclass(frozen=True)
+class Views:
+    """V posed images of one size.
+
+    Attributes:
+        names: V file names, for reports.
+        rgba: ``(V, H, W, 4)`` float32 in [0, 1], colour not multiplied by alpha ("straight").
+        cameras: V cameras.
+    """
+
+    names: list[str]
+    rgba: Tensor
+    cameras: Cameras
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def to(self, device: torch.device) -> Views:
+        return replace(self, rgba=self.rgba.to(device), cameras=self.cameras.to(device))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene: training and test views, and the space in which the object lies.
+
+    Attributes:
+        name: for titles and run folders.
+        train, test: the views.
+        box: ``(6,)`` world box x0, y0, z0, x1, y1, z1 outside which space is empty.
+        near, far: distances along a ray between which space is sampled, in world units.
+    """
+
+    name: str
+    train: Views
+    test: Views
+    box: Tensor
+    near: float
+    far: float
+
+    def to(self, device: torch.device) -> Scene:
+        return replace(
+            self, train=self.train.to(device), test=self.test.to(device), box=self.box.to(device)
+        )
+
+
+def composite(rgba: Tensor, background: Tensor) -> Tensor:
+    """Straight-alpha RGBA ``(..., 4)`` over a background ``(3,)`` or ``(..., 3)``: ``rgb a + bg (1 - a)``."""
+    alpha = rgba[..., 3:]
+    return rgba[..., :3] * alpha + background * (1.0 - alpha)
+
+
+def downscale_rgba(rgba: Tensor, factor: int) -> Tensor:
+    """Average every factor x factor block of a straight-alpha picture ``(H, W, 4)``.
+
+    All four channels are averaged, before any compositing, as in the original NeRF's ``half_res``,
+    with which published figures are made.
+
+    Raises:
+        UserError: the factor does not divide the picture's size.
+    """
+    height, width = rgba.shape[:2]
+    if factor < 1 or height % factor or width % factor:
+        raise UserError(
+            f"data.downscale={factor} does not divide the image size {width}x{height}; "
+            f"choose a common divisor of both"
+        )
+    return reduce(rgba, "(h a) (w b) c -> h w c", "mean", a=factor, b=factor)
