@@ -22,7 +22,9 @@ class Mesh:
     def moved(self, offset: Vector = (0, 0, 0), turn: np.ndarray | float = 0.0) -> Mesh:
         """The mesh turned (by degrees about z, or by a 3x3 rotation) and then shifted by `offset`."""
         rotation = turn if isinstance(turn, np.ndarray) else rotation_about((0, 0, 1), turn)
-        return Mesh(self.positions @ rotation.T + np.asarray(offset), self.normals @ rotation.T, self.uv, self.faces)
+        return Mesh(
+            self.positions @ rotation.T + np.asarray(offset), self.normals @ rotation.T, self.uv, self.faces
+        )
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """`count` points spread evenly over the surface, (count, 3)."""
@@ -77,7 +79,12 @@ def surface(points: np.ndarray, repeat: Vector = (1, 1), planar: float | None = 
     positions = points.reshape(-1, 3).astype(float)
     uv = np.stack([u, v], -1).reshape(-1, 2) if planar is None else positions[:, :2] / planar + 0.5
     index = np.arange(rows * columns).reshape(rows, columns)
-    a, b, c, d = index[:-1, :-1].ravel(), index[:-1, 1:].ravel(), index[1:, 1:].ravel(), index[1:, :-1].ravel()
+    a, b, c, d = (
+        index[:-1, :-1].ravel(),
+        index[:-1, 1:].ravel(),
+        index[1:, 1:].ravel(),
+        index[1:, :-1].ravel(),
+    )
     faces = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
     corners = positions[faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
@@ -106,7 +113,9 @@ def box(size: Vector, centre: Vector = (0, 0, 0), texel: float | None = None) ->
     return join(sides).moved(centre)
 
 
-def lathe(profile: Sequence[Vector], repeat: Vector = (1, 1), segments: int = 64, sharp: bool = False) -> Mesh:
+def lathe(
+    profile: Sequence[Vector], repeat: Vector = (1, 1), segments: int = 64, sharp: bool = False
+) -> Mesh:
     """The profile of (radius, z) turned about z; `sharp` keeps a hard edge at every profile point."""
     if sharp:
         return join([lathe(profile[i : i + 2], repeat, segments) for i in range(len(profile) - 1)])

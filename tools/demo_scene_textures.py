@@ -37,7 +37,9 @@ def checks(a: Colour, b: Colour, cells: int = 2, size: int = 128) -> np.ndarray:
     return _mix(a, b, ((u * cells).astype(int) + (v * cells).astype(int)) % 2)
 
 
-def bricks(mortar: Colour, a: Colour, b: Colour, rows: int = 4, columns: int = 2, seed: int = 1) -> np.ndarray:
+def bricks(
+    mortar: Colour, a: Colour, b: Colour, rows: int = 4, columns: int = 2, seed: int = 1
+) -> np.ndarray:
     """Running bond; every brick has its own shade between `a` and `b`."""
     u, v = _grid(128, 128)
     row = (v * rows).astype(int)
@@ -54,7 +56,9 @@ def wood(dark: Colour, light: Colour, planks: int = 1, seed: int = 2) -> np.ndar
     rng = np.random.default_rng(seed)
     phase, tone = rng.random(planks)[board], rng.uniform(-0.2, 0.2, planks)[board]
     bend = 0.02 * np.sin(2 * np.pi * (u + phase)) + 0.008 * np.sin(2 * np.pi * (3 * u + 2 * phase))
-    rings = 0.5 + 0.30 * np.sin(2 * np.pi * (4 * (v + bend) + phase)) + 0.10 * np.sin(2 * np.pi * (11 * v + u))
+    rings = (
+        0.5 + 0.30 * np.sin(2 * np.pi * (4 * (v + bend) + phase)) + 0.10 * np.sin(2 * np.pi * (11 * v + u))
+    )
     joint = (np.abs((v * planks) % 1 - 0.5) > 0.46) & (planks > 1)
     return _mix(dark, light, np.where(joint, -0.6, rings + tone))
 
@@ -72,7 +76,10 @@ def shingles(a: Colour, b: Colour, rows: int = 6, columns: int = 6, seed: int = 
 def sea(deep: Colour, light: Colour) -> np.ndarray:
     """Broad, softly interfering waves."""
     u, v = 2 * np.pi * np.stack(_grid(256, 256))
-    bend_u, bend_v = u + 0.7 * np.sin(2 * v + 0.6) + 0.3 * np.sin(3 * u), v + 0.7 * np.sin(u + 2) + 0.3 * np.sin(3 * v)
+    bend_u, bend_v = (
+        u + 0.7 * np.sin(2 * v + 0.6) + 0.3 * np.sin(3 * u),
+        v + 0.7 * np.sin(u + 2) + 0.3 * np.sin(3 * v),
+    )
     crest = np.abs(np.sin(2 * bend_u + bend_v) + 0.6 * np.sin(2 * bend_v - bend_u))
     return _mix(deep, light, 1 - 0.9 * crest)
 
@@ -81,15 +88,20 @@ def fields(seed: int = 5) -> np.ndarray:
     """A patchwork of meadows and furrowed fields, for the top of the island."""
     u, v = _grid(512, 512)
     rng = np.random.default_rng(seed)
-    sites = (np.stack(np.meshgrid(np.arange(5), np.arange(5)), -1).reshape(-1, 2) + rng.uniform(0.15, 0.85, (25, 2))) / 5
+    sites = (
+        np.stack(np.meshgrid(np.arange(5), np.arange(5)), -1).reshape(-1, 2)
+        + rng.uniform(0.15, 0.85, (25, 2))
+    ) / 5
     distance = np.hypot(u[..., None] - sites[:, 0], v[..., None] - sites[:, 1])
     order = np.argsort(distance, -1)
     cell = order[..., 0]
     near = np.take_along_axis(distance, order[..., :2], -1)
-    palette = np.array([[96, 150, 52], [190, 178, 62], [62, 118, 44], [140, 176, 66], [206, 148, 58], [52, 98, 60]])
+    palette = np.array(
+        [[150, 196, 110], [224, 212, 122], [126, 180, 106], [184, 208, 122], [232, 192, 118], [120, 172, 118]]
+    )
     colour = palette[np.arange(25) * 7 % 6][cell].astype(float)
     angle = rng.uniform(0, np.pi, 25)[cell]
     furrow = np.sin(2 * np.pi * 14 * (u * np.cos(angle) + v * np.sin(angle)))
-    colour *= (1 + 0.16 * (furrow > 0) * (cell % 3 != 0))[..., None]
+    colour *= (1 + 0.08 * (furrow > 0) * (cell % 3 != 0))[..., None]
     hedge = (near[..., 1] - near[..., 0] < 0.014)[..., None]
-    return np.clip(np.where(hedge, (40, 70, 34), colour), 0, 255).astype(np.uint8)
+    return np.clip(np.where(hedge, (104, 150, 92), colour), 0, 255).astype(np.uint8)

@@ -22,7 +22,7 @@ from demo_scene_shapes import Mesh
 from PIL import Image
 
 DISTANCE = 4.0
-CAMERA_ANGLE_X = 0.71
+CAMERA_ANGLE_X = 0.74
 LOWEST, HIGHEST = 4.0, 80.0  # elevation of the cameras, degrees
 
 
@@ -57,13 +57,18 @@ def sky(height: int = 128) -> np.ndarray:
     azimuth = np.pi * (np.arange(2 * height) + 0.5) / height
     up = np.cos(polar)[:, None]
     direction = np.stack(
-        [np.sin(polar)[:, None] * np.sin(azimuth), up + 0 * azimuth, -np.sin(polar)[:, None] * np.cos(azimuth)], -1
+        [
+            np.sin(polar)[:, None] * np.sin(azimuth),
+            up + 0 * azimuth,
+            -np.sin(polar)[:, None] * np.cos(azimuth),
+        ],
+        -1,
     )
     blend = np.clip(0.5 + 0.5 * up, 0, 1)[..., None]
-    light = (1 - blend) * np.array([0.62, 0.55, 0.48]) + blend * np.array([0.68, 0.82, 1.08])
+    light = (1 - blend) * np.array([0.80, 0.74, 0.68]) + blend * np.array([0.84, 0.94, 1.12])
     light = np.broadcast_to(light, direction.shape).copy()
     for towards, radius, radiance in (
-        ((0.55, 0.80, 0.45), 9.0, np.array([54.0, 47.0, 37.0])),
+        ((0.55, 0.80, 0.45), 9.0, np.array([42.0, 38.0, 31.0])),
         ((-0.8, 0.45, -0.6), 16.0, np.array([2.6, 3.0, 4.0])),
     ):
         cosine = direction @ (np.array(towards) / np.linalg.norm(towards))
@@ -84,7 +89,14 @@ def _colour(red: int, green: int, blue: int) -> dict:
 
 def materials() -> dict[str, dict]:
     """Mitsuba BSDFs by the model's material names."""
-    rainbow = [(214, 48, 49), (245, 158, 40), (248, 222, 92), (58, 160, 90), (48, 110, 190), (126, 70, 160)]
+    rainbow = [
+        (232, 108, 100),
+        (244, 176, 96),
+        (248, 226, 140),
+        (128, 196, 144),
+        (116, 168, 220),
+        (176, 140, 204),
+    ]
 
     def matt(colour: dict) -> dict:
         return {"type": "diffuse", "reflectance": colour}
@@ -96,29 +108,32 @@ def materials() -> dict[str, dict]:
         return {"type": "roughconductor", "material": name, "alpha": roughness}
 
     table = {
-        "walnut": glossy(_bitmap(textures.wood((62, 32, 18), (150, 90, 50))), 0.25),
-        "planks": matt(_bitmap(textures.wood((120, 80, 46), (206, 164, 110), planks=4))),
-        "wicker": matt(_bitmap(textures.checks((120, 76, 34), (206, 156, 92)))),
-        "bricks": matt(_bitmap(textures.bricks((226, 196, 170), (150, 58, 40), (196, 98, 62)))),
-        "stone": matt(_bitmap(textures.bricks((90, 88, 86), (132, 128, 122), (184, 178, 168), rows=2, columns=2))),
-        "shingles": matt(_bitmap(textures.shingles((74, 40, 62), (204, 112, 96)))),
-        "barber": glossy(_bitmap(textures.barber((196, 30, 38), (244, 238, 226), turns=3)), 0.2),
-        "sailcloth": matt(_bitmap(textures.stripes([(240, 232, 214), (36, 92, 160)] * 3))),
-        "canvas": matt(_colour(240, 196, 92)),
-        "balloon": glossy(_bitmap(textures.stripes(rainbow * 2, 384)), 0.12),
-        "ball": glossy(_bitmap(textures.stripes(rainbow, 384)), 0.12),
-        "buoy": glossy(_bitmap(textures.stripes([(214, 40, 40), (242, 240, 236)] * 3)), 0.1),
-        "sea": glossy(_bitmap(textures.sea((10, 66, 120), (58, 152, 190))), 0.22),
+        "maple": glossy(_bitmap(textures.wood((186, 138, 96), (226, 186, 142))), 0.25),
+        "planks": matt(_bitmap(textures.wood((196, 158, 116), (232, 204, 164), planks=4))),
+        "wicker": matt(_bitmap(textures.checks((176, 128, 84), (220, 180, 128)))),
+        "bricks": matt(_bitmap(textures.bricks((236, 206, 180), (216, 142, 114), (228, 162, 130)))),
+        "stone": matt(
+            _bitmap(textures.bricks((160, 158, 154), (178, 174, 168), (212, 206, 198), rows=2, columns=2))
+        ),
+        "shingles": matt(_bitmap(textures.shingles((196, 120, 122), (230, 160, 144)))),
+        "barber": glossy(_bitmap(textures.barber((232, 112, 104), (246, 234, 218), turns=2)), 0.2),
+        "sailcloth": matt(_bitmap(textures.stripes([(246, 238, 222), (112, 160, 212)] * 2))),
+        "canvas": matt(_colour(246, 214, 136)),
+        "balloon": glossy(_bitmap(textures.stripes(rainbow, 384)), 0.12),
+        "buoy": glossy(_bitmap(textures.stripes([(226, 92, 88), (246, 240, 232)] * 2)), 0.1),
+        "sea": glossy(_bitmap(textures.sea((104, 180, 216), (148, 212, 226))), 0.22),
         "fields": matt(_bitmap(textures.fields())),
-        "sand": matt(_colour(232, 206, 150)),
-        "pine": matt(_bitmap(textures.stripes([(28, 92, 58), (52, 132, 74)]))),
-        "leaf": matt(_bitmap(textures.checks((206, 88, 44), (232, 140, 60), 4))),
-        "lamp": glossy(_colour(255, 214, 70), 0.1),
-        "white": matt(_colour(240, 238, 232)),
-        "red": glossy(_colour(190, 30, 36), 0.15),
-        "blue": matt(_colour(34, 92, 170)),
-        "teal": glossy(_colour(24, 128, 128), 0.15),
-        "ink": matt(_colour(38, 40, 52)),
+        "sand": matt(_colour(240, 222, 176)),
+        "pine": matt(_bitmap(textures.stripes([(122, 184, 132), (142, 200, 146)]))),
+        "leaf": matt(_bitmap(textures.checks((226, 138, 92), (240, 176, 112), 4))),
+        "lamp": glossy(_colour(255, 220, 110), 0.1),
+        "plaster": matt(_colour(236, 216, 184)),
+        "peach": matt(_colour(242, 190, 164)),
+        "white": matt(_colour(246, 244, 238)),
+        "red": glossy(_colour(228, 116, 108), 0.15),
+        "blue": matt(_colour(124, 168, 216)),
+        "teal": glossy(_colour(120, 196, 188), 0.15),
+        "slate": matt(_colour(140, 150, 170)),
         "brass": metal("Au", 0.22),
         "copper": {**metal("Cu", 0.2), "specular_reflectance": _colour(255, 214, 176)},
     }
@@ -168,7 +183,9 @@ def render(scene: mi.Scene, pose: np.ndarray, size: int, samples: int, seed: int
                 "width": size,
                 "height": size,
                 "pixel_format": "rgba",
-                "rfilter": {"type": "box"},  # no overlap between blocks: the result does not depend on threads
+                "rfilter": {
+                    "type": "box"
+                },  # no overlap between blocks: the result does not depend on threads
             },
             "sampler": {"type": "multijitter", "sample_count": samples},
         }
@@ -213,7 +230,9 @@ def main() -> None:
                 Image.fromarray(image).save(args.out / f"{name}.png", optimize=True)
                 frames.append({"file_path": name, "transform_matrix": pose.tolist()})
                 done += 1
-                print(f"{done}/{total} views, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+                print(
+                    f"{done}/{total} views, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True
+                )
             content = {"camera_angle_x": CAMERA_ANGLE_X, "frames": frames}
             (args.out / f"transforms_{split}.json").write_text(json.dumps(content, indent=1) + "\n")
 
