@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from wsapps.errors import UserError
 from wsapps_nerf.camera_path import (
     catmull_rom,
-    load_camera_path,
     look_at,
     nearest_point_to_axes,
     orbit,
     orbit_around,
 )
+from wsapps_nerf.camera_path_file import load_camera_path
 
 coordinate = st.floats(-100, 100, width=32)
 point = st.tuples(coordinate, coordinate, coordinate).map(np.array)

@@ -1,12 +1,13 @@
 """The demo scene's model: a harbour island with a lighthouse, a windmill, a cottage, a boat and a balloon.
 
-Numpy only, so that the tests can project its surface into the committed views. z is up; everything lies inside
-[-1.2, 1.2]^3. `build()` gives one mesh per material; the materials themselves are in make_demo_scene.py.
+Numpy only, so that the tests can project its surface into the committed views. z is up; everything lies
+inside [-1.2, 1.2]^3. `build()` gives one mesh per material; make_demo_scene.py has the materials.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 from demo_scene_shapes import Mesh, box, join, lathe, quad, rod, rotation_about, sphere, surface, torus
@@ -227,7 +228,7 @@ def garden() -> Parts:
         parts.append(("leaf", sphere(radius, (x, y, GROUND + z))))
     parts.append(("maple", rod((0.02, 0.2, GROUND), (0.02, 0.2, GROUND + 0.15), 0.028)))
     corners = np.array([(-0.24, -0.36), (0.10, -0.54), (0.36, -0.44)])
-    for a, b in zip(corners[:-1], corners[1:], strict=True):
+    for a, b in pairwise(corners):
         for z in (0.045, 0.09):
             parts.append(("white", rod((*a, GROUND + z), (*b, GROUND + z), 0.008)))
         for s in np.linspace(0, 1, 5):

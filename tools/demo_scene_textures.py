@@ -1,4 +1,4 @@
-"""The demo scene's textures: small sRGB images (H, W, 3) uint8, computed with numpy, that repeat seamlessly."""
+"""The demo scene's textures: small sRGB images (H, W, 3) uint8, computed with numpy, that repeat."""
 
 from __future__ import annotations
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from wsapps.errors import UserError
 from wsapps.interrupt import Interrupted
@@ -22,7 +26,8 @@ def run_command(body: Body, arguments: Sequence[str] | None = None) -> int:
     """
     configure_logging()
     try:
-        body(sys.argv[1:] if arguments is None else arguments)
+        with _termination_raises():
+            body(sys.argv[1:] if arguments is None else arguments)
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
         return 2
@@ -36,6 +41,23 @@ def run_command(body: Body, arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return 0
+
+
+@contextmanager
+def _termination_raises() -> Iterator[None]:
+    """Make SIGTERM an exception, as Ctrl-C is one, so that files half written are removed."""
+
+    def raise_interrupted(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, raise_interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def configure_logging() -> None:

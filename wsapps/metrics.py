@@ -7,6 +7,8 @@ import math
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+SSIM_WINDOW = 11  # pixels; the least side of an image
+
 
 def psnr(image: Tensor, reference: Tensor, peak: float = 1.0) -> float:
     """Peak signal-to-noise ratio in dB: ``10 log10(peak^2 / MSE)``, the mean over all elements.
@@ -38,7 +40,7 @@ def ssim(image: Tensor, reference: Tensor, peak: float = 1.0) -> float:
         ValueError: the shapes differ, or the images are smaller than the window.
     """
     _check_shapes(image, reference)
-    if image.dim() != 3 or min(image.shape[:2]) < 11:
+    if image.dim() != 3 or min(image.shape[:2]) < SSIM_WINDOW:
         raise ValueError(f"ssim needs images (H, W, C) of at least 11x11 pixels, got {tuple(image.shape)}")
     batched = [tensor.double().permute(2, 0, 1)[None] for tensor in (image, reference)]
     value = structural_similarity_index_measure(batched[0], batched[1], data_range=peak)

@@ -1,20 +1,24 @@
-"""Reader of Blender scenes: ``transforms_{train,test}.json`` beside RGBA pictures."""
+"""Reader of Blender scenes: ``transforms_{train,val,test}.json`` beside RGBA pictures."""
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from wsapps.errors import UserError
 from wsapps_nerf.cameras import Cameras, focal_from_angle
-from wsapps_nerf.scene import Views, downscale_rgba
+from wsapps_nerf.json_values import list_of, matrix_4x4, number, read_json, show
+from wsapps_nerf.scene import Views, check_downscale, downscale_rgba
+
+_MOST_FRAMES = 100_000
+_LEAST_ANGLE = 1e-4  # radians; below it the focal length overflows
 
 
 def load_blender_views(root: Path, split: str, downscale: int = 1) -> Views:
@@ -32,70 +36,97 @@ def load_blender_views(root: Path, split: str, downscale: int = 1) -> Views:
     Raises:
         UserError: a missing or malformed file, named with what was found in it.
     """
-    path = root / f"transforms_{split}.json"
-    document = _read_json(path)
-    angle = _camera_angle(document, path)
-    frames = document.get("frames")
-    if not isinstance(frames, list) or not frames:
-        raise UserError(f"{path}: 'frames' must be a list of at least one frame, got {_brief(frames)}")
-    poses = torch.stack([_pose(frame, index, path) for index, frame in enumerate(frames)])
-    files = [_image_path(frame, index, path) for index, frame in enumerate(frames)]
-    rgba = _read_images(files, downscale)
+    listing = _read_listing(root, split)
+    rgba = _read_images(listing.files, downscale)
     if not bool((rgba[..., 3] > 0).any()):
-        raise UserError(f"{path}: all {len(files)} images are fully transparent, there is nothing to learn")
+        raise UserError(
+            f"{listing.path}: all {len(listing.files)} images are fully transparent: nothing can be learnt "
+            f"from them"
+        )
     height, width = rgba.shape[1:3]
-    cameras = Cameras(poses, focal_from_angle(width, angle), width, height)
-    return Views([file.stem for file in files], rgba, cameras)
+    return Views([file.stem for file in listing.files], rgba, listing.cameras(width, height))
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; a Blender scene has transforms_train.json in its folder") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from None
+def load_blender_cameras(root: Path, split: str, downscale: int = 1) -> Cameras:
+    """The cameras of :func:`load_blender_views`, at the price of one picture's header.
+
+    Raises:
+        UserError: as there, of the JSON and the first picture.
+    """
+    listing = _read_listing(root, split)
+    width, height = _image_size(listing.files[0])
+    check_downscale(width, height, downscale)
+    return listing.cameras(width // downscale, height // downscale)
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What a transforms file says: F poses, picture files, and the horizontal field of view in radians."""
+
+    path: Path
+    poses: Tensor
+    files: list[Path]
+    angle: float
+
+    def cameras(self, width: int, height: int) -> Cameras:
+        return Cameras(self.poses, focal_from_angle(width, self.angle), width, height)
+
+
+def _read_listing(root: Path, split: str) -> _Listing:
+    path = root / f"transforms_{split}.json"
+    if not path.exists():
+        raise UserError(f"{path} does not exist; a Blender scene has a transforms_{split}.json in its folder")
+    document = read_json(path, "scene file")
     if not isinstance(document, dict):
-        raise UserError(f"{path}: expected an object with 'camera_angle_x' and 'frames', got {_brief(document)}")
-    return document
+        raise UserError(
+            f"{path}: expected an object with 'camera_angle_x' and 'frames', got {show(document)}"
+        )
+    if "camera_angle_x" not in document:
+        raise UserError(f"{path} has no 'camera_angle_x', the horizontal field of view in radians")
+    name = f"{path}: 'camera_angle_x' (radians)"
+    angle = number(document["camera_angle_x"], name, _LEAST_ANGLE, math.pi, open_above=True)
+    if "frames" not in document:
+        raise UserError(f"{path} has no 'frames', the list of pictures and poses")
+    frames = list_of(document["frames"], 1, _MOST_FRAMES, f"{path}: 'frames'")
+    wheres = [f"{path}: frames[{index}]" for index in range(len(frames))]
+    poses = torch.stack([_pose(frame, where) for frame, where in zip(frames, wheres, strict=True)])
+    files = [_image_path(frame, path.parent, where) for frame, where in zip(frames, wheres, strict=True)]
+    return _Listing(path, poses, files, angle)
 
 
-def _camera_angle(document: dict[str, Any], path: Path) -> float:
-    angle = document.get("camera_angle_x")
-    if isinstance(angle, bool) or not isinstance(angle, (int, float)) or not 0 < angle < math.pi:
-        raise UserError(f"{path}: 'camera_angle_x' must be radians in (0, pi), got {_brief(angle)}")
-    return float(angle)
-
-
-def _pose(frame: Any, index: int, path: Path) -> Tensor:
-    where = f"{path}: frames[{index}]"
+def _pose(frame: Any, where: str) -> Tensor:
+    """Camera-to-world ``(3, 4)`` float32; a scale in it is accepted, as Blender writes one."""
     if not isinstance(frame, dict) or "transform_matrix" not in frame:
-        raise UserError(f"{where} has no 'transform_matrix' (a 4x4 camera-to-world matrix), got {_brief(frame)}")
-    try:
-        matrix = np.asarray(frame["transform_matrix"], dtype=np.float64)
-    except (TypeError, ValueError):
-        raise UserError(f"{where}: 'transform_matrix' must be 4x4 numbers, got {_brief(frame['transform_matrix'])}") from None
-    if matrix.shape != (4, 4):
-        raise UserError(f"{where}: 'transform_matrix' must be 4x4, got shape {'x'.join(map(str, matrix.shape)) or 'scalar'}")
-    if not np.isfinite(matrix).all():
-        raise UserError(f"{where}: 'transform_matrix' must be finite, got {matrix[~np.isfinite(matrix)][0]}")
-    rotation = matrix[:3, :3]
-    if abs(np.linalg.det(rotation)) < 1e-6:
-        raise UserError(f"{where}: 'transform_matrix' has a singular rotation (determinant {np.linalg.det(rotation):.2g})")
+        raise UserError(
+            f"{where} has no 'transform_matrix' (a 4x4 camera-to-world matrix), got {show(frame)}"
+        )
+    matrix = matrix_4x4(frame["transform_matrix"], f"{where}: 'transform_matrix'")
+    # Relative to the size of its entries, so that the unit of length does not matter.
+    singular_values = np.linalg.svd(matrix[:3, :3], compute_uv=False)
+    if not singular_values[-1] > 1e-6 * singular_values[0]:
+        raise UserError(
+            f"{where}: 'transform_matrix' has a singular rotation {show(matrix[:3, :3].tolist())}, "
+            f"which sees no picture"
+        )
     return torch.from_numpy(matrix[:3]).float()
 
 
-def _image_path(frame: dict[str, Any], index: int, path: Path) -> Path:
+def _image_path(frame: dict[str, Any], folder: Path, where: str) -> Path:
     name = frame.get("file_path")
-    if not isinstance(name, str) or not name:
-        raise UserError(f"{path}: frames[{index}] has no 'file_path', got {_brief(name)}")
-    file = path.parent / name
-    candidates = [file] if file.suffix else [file.with_name(file.name + ".png")]
-    if file.suffix and not file.exists():
-        candidates.append(file.with_name(file.name + ".png"))  # "./train/r.0" has no extension either
-    return next((candidate for candidate in candidates if candidate.exists()), candidates[-1])
+    if not isinstance(name, str) or not Path(name).name:
+        raise UserError(f"{where} has no 'file_path' (a picture's file name), got {show(name)}")
+    file = folder / name
+    # "./train/r.0" has a dot, and still no extension.
+    with_png = file.with_name(file.name + ".png")
+    expected = file if file.suffix else with_png
+    return next((candidate for candidate in (file, with_png) if _is_file(candidate)), expected)
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except (OSError, ValueError):  # a name too long, or with a zero byte
+        return False
 
 
 def _read_images(files: list[Path], downscale: int) -> Tensor:
@@ -110,25 +141,40 @@ def _read_images(files: list[Path], downscale: int) -> Tensor:
                 f"{file} is {image.shape[1]}x{image.shape[0]} but {files[0]} is {size[1]}x{size[0]}; "
                 f"all images of a scene must have one size"
             )
-        images.append(downscale_rgba(torch.from_numpy(image).float().div_(255.0), downscale))
+        images.append(downscale_rgba(image, downscale))
     return torch.stack(images)
 
 
-def _read_image(file: Path) -> np.ndarray:
-    """One picture as ``(H, W, 4)`` uint8."""
-    if not file.exists():
-        raise UserError(f"{file} is listed in the scene's JSON but does not exist")
+def _read_image(file: Path) -> Tensor:
+    """One picture as ``(H, W, 4)`` float32 in [0, 1]."""
+    _check_exists(file)
     try:
-        image = np.asarray(imageio.imread(file, mode="RGBA", plugin="pillow"))
+        with Image.open(file) as image:
+            if image.mode.startswith("I;16"):  # Pillow's own conversion would clip it to white
+                grey = torch.from_numpy(np.asarray(image).astype(np.float32) / 65535.0)
+                return torch.stack([grey, grey, grey, torch.ones_like(grey)], dim=-1)
+            if image.mode in ("I", "F"):
+                raise ValueError(f"it has 32 bits a pixel (mode {image.mode}); save it with 8 or 16")
+            pixels = np.asarray(image.convert("RGBA"))
     except Exception as error:  # every decoder raises its own kinds on a broken file
-        raise UserError(f"{file} cannot be read as a picture (truncated?): {_one_line(error)}") from None
-    return image
+        raise UserError(f"{file} cannot be read as a picture: {_one_line(error)}") from None
+    return torch.from_numpy(pixels.copy()).float().div_(255.0)
+
+
+def _image_size(file: Path) -> tuple[int, int]:
+    """Width and height, from the picture's header."""
+    _check_exists(file)
+    try:
+        with Image.open(file) as image:
+            return image.size
+    except Exception as error:
+        raise UserError(f"{file} cannot be read as a picture: {_one_line(error)}") from None
+
+
+def _check_exists(file: Path) -> None:
+    if not _is_file(file):
+        raise UserError(f"{file} is listed in the scene's JSON but does not exist")
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

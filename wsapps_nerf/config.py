@@ -14,7 +14,7 @@ from wsapps_nerf.load import DataConfig, SceneConfig
 from wsapps_nerf.objective import RadianceObjective, RaysConfig
 from wsapps_nerf.outputs import OutputsConfig
 from wsapps_nerf.renderer import Renderer, RendererConfig
-from wsapps_nerf.scene import Scene
+from wsapps_nerf.scene import Space
 
 
 @dataclass
@@ -32,10 +32,10 @@ class TrainConfig:
     outputs: OutputsConfig = field(default_factory=OutputsConfig)
 
 
-def build_objective(config: TrainConfig, scene: Scene) -> RadianceObjective:
-    """Field, renderer and loss for a scene, initialised from the configured seed."""
+def build_objective(config: TrainConfig, space: Space) -> RadianceObjective:
+    """Field, renderer and loss for a scene's space, initialised from the configured seed."""
     seed_global(config.trainer.seed, "init")
     trunk = FIELDS[config.method.name].from_config(3, 1, config.method)
-    radiance_field = RadianceField(trunk, trunk.width, scene.box, config.heads)
-    renderer = Renderer(config.renderer, scene.box, scene.near, scene.far)
+    radiance_field = RadianceField(trunk, trunk.width, space.box, config.heads)
+    renderer = Renderer(config.renderer, space.box, space.near, space.far)
     return RadianceObjective(radiance_field, renderer, config.rays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,26 +59,33 @@ def render_view(
 
 
 def score_views(
-    objective: RadianceObjective, views: Views, accelerator: Accelerator, every: int = 1
+    objective: RadianceObjective,
+    views: Views,
+    accelerator: Accelerator,
+    every: int = 1,
+    on_view: Callable[[int], None] | None = None,
 ) -> list[ViewScore]:
-    """PSNR and SSIM of every ``every``-th view; the ranks share the work and all get all scores."""
+    """PSNR and SSIM of every ``every``-th view; the ranks share the work and all get all scores.
+
+    ``on_view`` is told after each view how many this rank has scored.
+    """
     mine = range(accelerator.process_index * every, len(views), accelerator.num_processes * every)
     scores = torch.zeros(len(views), 2, dtype=torch.float64, device=accelerator.device)
-    for view in mine:
+    for done, view in enumerate(mine, start=1):
         truth = composite(views.rgba[view], objective.background).cpu()
         picture = render_view(objective, views.cameras, view)
         scores[view, 0] = psnr(picture.rgb, truth)
         scores[view, 1] = ssim(picture.rgb, truth)
+        if on_view is not None:
+            on_view(done)
     if accelerator.num_processes > 1:
         scores = accelerator.reduce(scores, reduction="sum")
-    return [
-        ViewScore(views.names[view], *scores[view].tolist()) for view in range(0, len(views), every)
-    ]
+    return [ViewScore(views.names[view], *scores[view].tolist()) for view in range(0, len(views), every)]
 
 
-def mean_scores(scores: list[ViewScore]) -> dict[str, float]:
-    """Means over views, as tables report them."""
+def mean_scores(scores: list[ViewScore], split: str = "test") -> dict[str, float]:
+    """Means over views, as tables report them: ``<split>/psnr`` in dB and ``<split>/ssim``."""
     return {
-        "test/psnr": sum(score.psnr for score in scores) / len(scores),
-        "test/ssim": sum(score.ssim for score in scores) / len(scores),
+        f"{split}/psnr": sum(score.psnr for score in scores) / len(scores),
+        f"{split}/ssim": sum(score.ssim for score in scores) / len(scores),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,15 @@ import torch
 
 from wsapps.config import doc
 from wsapps.errors import UserError
-from wsapps_nerf.blender import load_blender_views
-from wsapps_nerf.scene import Scene
+from wsapps.metrics import SSIM_WINDOW
+from wsapps_nerf.blender import load_blender_cameras, load_blender_views
+from wsapps_nerf.cameras import Cameras
+from wsapps_nerf.scene import Scene, Space, Views
 
 EMBEDDED = Path(__file__).parent / "demo_scene"
-_HOW_TO_GET = "get nerf_synthetic.zip from the NeRF authors (https://www.matthewtancik.com/nerf) and unpack it"
+_HOW_TO_GET = (
+    "get nerf_synthetic.zip from the NeRF authors (https://www.matthewtancik.com/nerf) and unpack it"
+)
 
 
 @dataclass
@@ -33,7 +38,8 @@ class SceneConfig:
 
     def __post_init__(self) -> None:
         box = self.box
-        if len(box) != 6 or not all(low < high for low, high in zip(box[:3], box[3:], strict=True)):
+        sides = zip(box[:3], box[3:], strict=False)
+        if len(box) != 6 or not all(-math.inf < low < high < math.inf for low, high in sides):
             raise ValueError(f"box must be x0 y0 z0 x1 y1 z1 with each lower end below its upper, got {box}")
         if not 0 <= self.near < self.far:
             raise ValueError(f"0 <= near < far is needed, got near={self.near}, far={self.far}")
@@ -53,15 +59,37 @@ def load_scene(scene: SceneConfig, data: DataConfig) -> Scene:
     Raises:
         UserError: the scene is not where it was looked for, or its files are malformed.
     """
-    folder = find_scene(scene, data.root)
+    space = space_of(scene)
     return Scene(
         name=scene.name,
-        train=load_blender_views(folder, "train", data.downscale),
-        test=load_blender_views(folder, "test", data.downscale),
-        box=torch.tensor(scene.box),
-        near=scene.near,
-        far=scene.far,
+        train=load_views(scene, data, "train"),
+        test=load_views(scene, data, "test"),
+        box=space.box,
+        near=space.near,
+        far=space.far,
     )
+
+
+def space_of(scene: SceneConfig) -> Space:
+    """The space that a scene fills, from its configuration alone."""
+    return Space(box=torch.tensor(scene.box, dtype=torch.float32), near=scene.near, far=scene.far)
+
+
+def load_views(scene: SceneConfig, data: DataConfig, split: str) -> Views:
+    """Load the views of one split, "train", "test" or "val"; errors as in :func:`load_scene`."""
+    views = load_blender_views(find_scene(scene, data.root), split, data.downscale)
+    cameras = views.cameras
+    if min(cameras.width, cameras.height) < SSIM_WINDOW:
+        raise UserError(
+            f"scene={scene.name}: with data.downscale={data.downscale} its pictures have "
+            f"{cameras.width}x{cameras.height} pixels, and SSIM needs {SSIM_WINDOW}x{SSIM_WINDOW} at least"
+        )
+    return views
+
+
+def load_cameras(scene: SceneConfig, data: DataConfig, split: str) -> Cameras:
+    """The cameras of one split, without its pictures; errors as in :func:`load_scene`."""
+    return load_blender_cameras(find_scene(scene, data.root), split, data.downscale)
 
 
 def find_scene(scene: SceneConfig, root: str | None) -> Path:
@@ -77,8 +105,8 @@ def find_scene(scene: SceneConfig, root: str | None) -> Path:
     base = root or os.environ.get("WSAPPS_DATA")
     if not base:
         raise UserError(
-            f"scene={scene.name}: neither data.root= nor WSAPPS_DATA is set; set one to the folder that holds "
-            f"{scene.folder} ({_HOW_TO_GET})"
+            f"scene={scene.name}: neither data.root= nor WSAPPS_DATA is set; set one to the folder that "
+            f"holds {scene.folder} ({_HOW_TO_GET})"
         )
     tried = [Path(base)]
     if scene.folder is not None:
@@ -87,4 +115,7 @@ def find_scene(scene: SceneConfig, root: str | None) -> Path:
         if (folder / "transforms_train.json").is_file():
             return folder
     places = ", ".join(str(folder) for folder in tried)
-    raise UserError(f"scene={scene.name}: no transforms_train.json in {places}; {_HOW_TO_GET}")
+    raise UserError(
+        f"scene={scene.name}: no transforms_train.json in {places}; set data.root= or WSAPPS_DATA to the "
+        f"folder that holds it, or {_HOW_TO_GET}"
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 
 from wsapps.atomic import write_json
@@ -21,6 +23,8 @@ from wsapps_nerf.objective import RadianceObjective
 from wsapps_nerf.scene import Scene, composite
 from wsapps_nerf.video import VideoWriter
 
+_log = logging.getLogger("wsapps")
+
 
 @dataclass
 class OutputsConfig:
@@ -32,7 +36,9 @@ class OutputsConfig:
 
     def __post_init__(self) -> None:
         if self.test_pictures < 0 or self.turntable_frames < 0 or self.turntable_fps < 1:
-            raise ValueError("test_pictures and turntable_frames must be at least 0, turntable_fps at least 1")
+            raise ValueError(
+                "test_pictures and turntable_frames must be at least 0, turntable_fps at least 1"
+            )
 
 
 def write_test_pictures(folder: Path, objective: RadianceObjective, scene: Scene, count: int) -> list[Figure]:
@@ -47,7 +53,8 @@ def write_test_pictures(folder: Path, objective: RadianceObjective, scene: Scene
             [("truth", truth), ("rendered", picture.rgb), ("error x 4", error_map(picture.rgb, truth))]
         )
         save_png(folder / f"test_{name}.png", row)
-        save_png(folder / f"depth_{name}.png", depth_picture(picture, scene.near, scene.far))
+        low, high = depth_range([picture], scene.near, scene.far)
+        save_png(folder / f"depth_{name}.png", depth_picture(picture, low, high))
         figures += [
             Figure(f"test_{name}.png", f"{name}: truth, rendered, error"),
             Figure(f"depth_{name}.png", f"{name}: depth"),
@@ -55,13 +62,22 @@ def write_test_pictures(folder: Path, objective: RadianceObjective, scene: Scene
     return figures
 
 
-def depth_picture(picture: Picture, near: float, far: float) -> np.ndarray:
-    """Depth in colours, near bright; where the ray hit little, white."""
-    hit = picture.opacity > 0.5
-    low, high = near, far
-    if bool(hit.any()):
-        low, high = float(picture.depth[hit].min()), float(picture.depth[hit].max())
-    return colourize(picture.depth, low, max(high, low + 1e-6), mask=hit)
+def depth_range(pictures: Iterable[Picture], near: float, far: float) -> tuple[float, float]:
+    """Depths between which colours are spread: all but the outermost of what the pictures hit.
+
+    [near, far] where they hit nothing. World units.
+    """
+    depths = torch.cat([picture.depth[picture.opacity > 0.5] for picture in pictures])
+    if len(depths) == 0:
+        return near, far
+    # A few stray pixels must not take up the range.
+    low, high = np.quantile(depths.numpy(), [0.005, 0.995])
+    return float(low), max(float(high), float(low) + 1e-6)
+
+
+def depth_picture(picture: Picture, low: float, high: float) -> np.ndarray:
+    """Depth from ``low`` to ``high`` in colours ``(H, W, 3)``; where the ray hit little, white."""
+    return colourize(picture.depth, low, high, mask=picture.opacity > 0.5)
 
 
 def turntable_cameras(cameras: Cameras, frames: int) -> Cameras:
@@ -70,23 +86,18 @@ def turntable_cameras(cameras: Cameras, frames: int) -> Cameras:
     return replace(cameras, camera_to_world=poses)
 
 
-def render_frames(
-    objective: RadianceObjective, cameras: Cameras, near: float, far: float
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Frames of a path as uint8 pictures: rgb and coloured depth, each ``(H, W, 3)``."""
-    for view in range(len(cameras)):
-        picture = render_view(objective, cameras, view)
-        yield to_uint8(picture.rgb), to_uint8(depth_picture(picture, near, far))
-
-
 def write_turntable(
     folder: Path, objective: RadianceObjective, scene: Scene, config: OutputsConfig
 ) -> list[Figure]:
-    """``turntable.mp4``: the scene from all sides."""
-    cameras = turntable_cameras(scene.train.cameras, config.turntable_frames)
+    """``turntable.mp4``: the scene from all sides. Nothing where the cameras have no common centre."""
+    try:
+        cameras = turntable_cameras(scene.train.cameras, config.turntable_frames)
+    except ValueError as error:
+        _log.warning("no turntable: %s", error)
+        return []
     with VideoWriter(folder / "turntable.mp4", config.turntable_fps) as video:
-        for rgb, _ in render_frames(objective, cameras, scene.near, scene.far):
-            video.add(rgb)
+        for view in range(len(cameras)):
+            video.add(to_uint8(render_view(objective, cameras, view).rgb))
     return [Figure("turntable.mp4", "turntable")]
 
 

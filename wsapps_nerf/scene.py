@@ -33,28 +33,35 @@ class Views:
         return replace(self, rgba=self.rgba.to(device), cameras=self.cameras.to(device))
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A scene: training and test views, and the space in which the object lies.
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """Where the object lies.
+
+    Attributes:
+        box: ``(6,)`` world box x0, y0, z0, x1, y1, z1 outside which space is empty.
+        near, far: distances along a ray between which space is sampled, in world units.
+    """
+
+    box: Tensor
+    near: float
+    far: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene(Space):
+    """A scene: the space in which the object lies, with training and test views of it.
 
     Attributes:
         name: for titles and run folders.
         train, test: the views.
-        box: ``(6,)`` world box x0, y0, z0, x1, y1, z1 outside which space is empty.
-        near, far: distances along a ray between which space is sampled, in world units.
     """
 
     name: str
     train: Views
     test: Views
-    box: Tensor
-    near: float
-    far: float
 
     def to(self, device: torch.device) -> Scene:
-        return replace(
-            self, train=self.train.to(device), test=self.test.to(device), box=self.box.to(device)
-        )
+        return replace(self, train=self.train.to(device), test=self.test.to(device), box=self.box.to(device))
 
 
 def composite(rgba: Tensor, background: Tensor) -> Tensor:
@@ -72,10 +79,14 @@ def downscale_rgba(rgba: Tensor, factor: int) -> Tensor:
     Raises:
         UserError: the factor does not divide the picture's size.
     """
-    height, width = rgba.shape[:2]
+    check_downscale(rgba.shape[1], rgba.shape[0], factor)
+    return reduce(rgba, "(h a) (w b) c -> h w c", "mean", a=factor, b=factor)
+
+
+def check_downscale(width: int, height: int, factor: int) -> None:
+    """Raise UserError unless ``factor`` divides both sides of a picture, in pixels."""
     if factor < 1 or height % factor or width % factor:
         raise UserError(
             f"data.downscale={factor} does not divide the image size {width}x{height}; "
             f"choose a common divisor of both"
         )
-    return reduce(rgba, "(h a) (w b) c -> h w c", "mean", a=factor, b=factor)

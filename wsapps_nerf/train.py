@@ -14,7 +14,15 @@ from accelerate import Accelerator
 import wsapps
 from wsapps.accelerator import make_accelerator, on_main
 from wsapps.command import log_to_file, run_command
-from wsapps.config import default_config_dir, differences, from_yaml, help_text, load_config, to_yaml, wants_help
+from wsapps.config import (
+    default_config_dir,
+    differences,
+    from_yaml,
+    help_text,
+    load_config,
+    to_yaml,
+    wants_help,
+)
 from wsapps.cpu import prepare_cpu
 from wsapps.run_folder import RunFolder, default_path
 from wsapps.trainer import Trainer
@@ -26,6 +34,7 @@ from wsapps_nerf.outputs import write_outputs
 from wsapps_nerf.ray_sampler import RaySampler
 from wsapps_nerf.scene import Scene
 
+PROGRAM = "python -m wsapps_nerf.train"
 _log = logging.getLogger("wsapps")
 
 
@@ -33,7 +42,7 @@ def train(arguments: Sequence[str]) -> None:
     """The command's body; ``arguments`` are ``key=value``."""
     config_dir = default_config_dir("nerf")
     if wants_help(arguments):
-        print(help_text(TrainConfig, "train", config_dir, "python -m wsapps_nerf.train", arguments))
+        print(help_text(TrainConfig, "train", config_dir=config_dir, program=PROGRAM, overrides=arguments))
         return
     config = load_config(TrainConfig, "train", config_dir=config_dir, overrides=arguments)
     prepare_cpu(config.trainer.num_threads)
@@ -123,8 +132,8 @@ def describe_device(device: torch.device) -> str:
     return f"{device.type} ({torch.get_num_threads()} threads)"
 
 
-def main() -> int:
-    return run_command(train)
+def main(arguments: Sequence[str] | None = None) -> int:
+    return run_command(train, arguments)
 
 
 if __name__ == "__main__":

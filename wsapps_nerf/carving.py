@@ -1,0 +1,61 @@
+"""Carving: cells that some training view sees through are empty.
+
+The training pictures have an alpha channel. A grid cell whose whole footprint is transparent in one
+view cannot hold anything, so it need never be sampled: what is left is the visual hull of the masks
+(Laurentini, 1994). Pictures without transparency carve nothing.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from nerfacc import OccGridEstimator
+from torch import Tensor
+
+from wsapps_nerf.scene import Views
+
+
+@torch.no_grad()
+def carve(grid: OccGridEstimator, views: Views) -> float:
+    """Mark the cells outside the visual hull as empty for good, in place; return the part that is left.
+
+    A cell is removed only where a view contains its whole footprint and sees nothing in it; what lies
+    outside all pictures or behind a camera stays. nerfacc never looks at marked cells (occs = -1) again.
+    """
+    box = grid.aabbs[0]
+    resolution = grid.resolution.to(box.dtype)
+    edge = (box[3:] - box[:3]) / resolution
+    centres = box[:3] + (grid.grid_coords.to(box.dtype) + 0.5) * edge
+    radius = float(edge.norm()) / 2
+    kept = torch.ones(centres.shape[0], dtype=torch.bool, device=box.device)
+    for view in range(len(views)):
+        remaining = torch.nonzero(kept).squeeze(-1)
+        kept[remaining[_seen_empty(views, view, centres[remaining], radius)]] = False
+    grid.occs[~kept] = -1.0
+    grid.binaries &= kept.view(grid.binaries.shape)
+    return float(kept.float().mean())
+
+
+def _seen_empty(views: Views, view: int, centres: Tensor, radius: float) -> Tensor:
+    """Which balls around ``centres (M, 3)`` project into the picture, onto transparent pixels alone."""
+    cameras = views.cameras
+    pose = cameras.camera_to_world[view]
+    local = (centres - pose[:, 3]) @ pose[:, :3]
+    depth = -local[:, 2]
+    in_front = depth > 2 * radius
+    safe = depth.clamp(min=2 * radius)
+    x = 0.5 * cameras.width + cameras.focal * local[:, 0] / safe
+    y = 0.5 * cameras.height - cameras.focal * local[:, 1] / safe
+    # One margin for all cells, of the nearest one in front; a pixel more for rounding.
+    nearest = float(safe[in_front].min()) if bool(in_front.any()) else 1.0
+    margin = math.ceil(cameras.focal * radius / (nearest - radius)) + 1
+    mask = (views.rgba[view, :, :, 3] > 0).float()[None, None]
+    for dim in (2, 3):  # a square maximum is separable
+        kernel, padding = [1, 1], [0, 0]
+        kernel[dim - 2], padding[dim - 2] = 2 * margin + 1, margin
+        mask = torch.nn.functional.max_pool2d(mask, kernel, stride=1, padding=padding)
+    inside = (x >= margin) & (x < cameras.width - margin) & (y >= margin) & (y < cameras.height - margin)
+    column = x.long().clamp(0, cameras.width - 1)
+    row = y.long().clamp(0, cameras.height - 1)
+    return in_front & inside & (mask[0, 0, row, column] == 0)

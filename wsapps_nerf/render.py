@@ -1,0 +1,189 @@
+"""``python -m wsapps_nerf.render out=RUN``: videos of a run along an orbit or a camera path."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from wsapps.command import run_command
+from wsapps.config import default_config_dir, doc, help_text, load_config, wants_help
+from wsapps.errors import UserError
+from wsapps.pictures import to_uint8
+from wsapps.progress import Progress
+from wsapps_nerf.camera_path import orbit_around
+from wsapps_nerf.camera_path_file import MAX_SIDE, CameraPath, load_camera_path
+from wsapps_nerf.cameras import Cameras, focal_from_angle
+from wsapps_nerf.evaluation import Picture, render_view
+from wsapps_nerf.load import load_cameras
+from wsapps_nerf.objective import RadianceObjective
+from wsapps_nerf.outputs import depth_picture, depth_range
+from wsapps_nerf.trained import DataPlace, TrainedRun, open_trained
+from wsapps_nerf.video import VideoWriter
+
+PROGRAM = "python -m wsapps_nerf.render"
+_DEFAULT_FPS = 30.0
+_PREVIEW_FRAMES, _PREVIEW_SIDE = 12, 64  # of the small pictures that the depth range is taken from
+
+
+@dataclass
+class RenderConfig:
+    """What is rendered; configs/nerf/render.yaml fills it."""
+
+    out: str = doc("run folder, as training left it; render_rgb.mp4 and render_depth.mp4 are written into it")
+    path: str | None = doc("camera path, a JSON file; null is an orbit of the scene", default=None)
+    frames: int = doc("frames of the orbit; a camera path has its own", default=120)
+    fps: float | None = doc("frames a second; null is the camera path's, or 30", default=None)
+    width: int | None = doc(
+        "null is the camera path's, or what goes with height, or the training pictures'",
+        default=None,
+        unit="pixels",
+    )
+    height: int | None = doc("as width", default=None, unit="pixels")
+    elevation: float | None = doc(
+        "of the orbit above the horizontal; null is the training cameras' median",
+        default=None,
+        unit="degrees",
+    )
+    radius: float | None = doc(
+        "of the orbit; null is the training cameras' median", default=None, unit="world units"
+    )
+    data: DataPlace = field(default_factory=DataPlace)
+
+    def __post_init__(self) -> None:
+        if self.frames < 1:
+            raise ValueError(f"frames must be at least 1, got {self.frames}")
+        if self.fps is not None and not 0 < self.fps <= 1000:
+            raise ValueError(f"fps must be above 0 and at most 1000, got {self.fps}")
+        for name in ("width", "height"):
+            if not 1 <= (getattr(self, name) or 1) <= MAX_SIDE or getattr(self, name) == 0:
+                raise ValueError(f"{name} must be 1 to {MAX_SIDE} pixels, got {getattr(self, name)}")
+        if self.elevation is not None and not -90 < self.elevation < 90:
+            raise ValueError(f"elevation must be between -90 and 90 degrees, got {self.elevation}")
+        if self.radius is not None and not 0 < self.radius < 1e30:
+            raise ValueError(f"radius must be positive, got {self.radius}")
+        if self.path is not None and (self.elevation is not None or self.radius is not None):
+            raise ValueError(
+                "elevation and radius are of the orbit, and path= replaces it; give one of the two"
+            )
+
+
+def render(arguments: Sequence[str]) -> None:
+    """The command's body; ``arguments`` are ``key=value``."""
+    config_dir = default_config_dir("nerf")
+    if wants_help(arguments):
+        print(help_text(RenderConfig, "render", config_dir=config_dir, program=PROGRAM, overrides=arguments))
+        return
+    config = load_config(RenderConfig, "render", config_dir=config_dir, overrides=arguments)
+    path = load_camera_path(Path(config.path)) if config.path is not None else None
+    trained = open_trained(config.out, config.data.root)
+    training = load_cameras(trained.config.scene, trained.config.data, "train")
+    cameras = path_cameras(config, path, training).to(trained.accelerator.device)
+    fps = config.fps or (path.fps if path is not None else _DEFAULT_FPS)
+    files = _write_videos(trained, cameras, fps)
+    if trained.accelerator.is_main_process:
+        print(f"{len(cameras)} frames of {cameras.width}x{cameras.height}: {files[0]}, {files[1]}")
+
+
+def path_cameras(config: RenderConfig, path: CameraPath | None, training: Cameras) -> Cameras:
+    """The cameras of a video: a path's, or an orbit like the training cameras.
+
+    Size: the configuration's, else the path's, else the training pictures'; of a single side given, the
+    other follows their shape. Horizontal field of view: the path's, else the training cameras'.
+
+    Raises:
+        UserError: the training cameras have no centre to go around.
+    """
+    if path is not None:
+        poses = path.camera_to_world
+    else:
+        try:
+            poses = orbit_around(training.camera_to_world, config.frames, config.radius, config.elevation)
+        except ValueError as error:
+            raise UserError(
+                f"no orbit goes around these training cameras: {error}; or choose a path="
+            ) from error
+    model = training
+    if path is not None and path.width is not None and path.height is not None:
+        model = replace(training, width=path.width, height=path.height)
+    width, height = config.width, config.height
+    if width is None:
+        width = model.width if height is None else max(1, round(height * model.width / model.height))
+    if height is None:
+        height = max(1, round(width * model.height / model.width))
+    if path is not None and path.camera_angle_x is not None:
+        focal = focal_from_angle(width, path.camera_angle_x)
+    else:
+        focal = training.focal * width / training.width
+    return Cameras(poses, focal, width, height)
+
+
+def _write_videos(trained: TrainedRun, cameras: Cameras, fps: float) -> tuple[Path, Path]:
+    """Render all frames and write both videos; the ranks share the frames, the first one writes."""
+    accelerator, started = trained.accelerator, time.monotonic()
+    files = trained.run.path / "render_rgb.mp4", trained.run.path / "render_depth.mp4"
+    pictures = render_shared(trained.objective, cameras, accelerator)
+    if not accelerator.is_main_process:
+        for _ in pictures:
+            pass
+        return files
+    scene = trained.config.scene
+    low, high = preview_depth_range(trained.objective, cameras, scene.near, scene.far)
+    progress = Progress(len(cameras), None, True, title="rendering")
+    with closing(progress), VideoWriter(files[0], fps) as rgb, VideoWriter(files[1], fps) as depth:
+        for done, picture in enumerate(pictures, start=1):
+            rgb.add(to_uint8(picture.rgb))
+            depth.add(to_uint8(depth_picture(picture, low, high)))
+            progress.update(done, time.monotonic() - started, {})
+    return files
+
+
+def preview_depth_range(
+    objective: RadianceObjective, cameras: Cameras, near: float, far: float
+) -> tuple[float, float]:
+    """One depth range for all frames, so that colours do not flicker, from small pictures of a few."""
+    factor = min(1.0, _PREVIEW_SIDE / max(cameras.width, cameras.height))
+    width, height = (max(1, round(side * factor)) for side in (cameras.width, cameras.height))
+    small = replace(cameras, focal=cameras.focal * width / cameras.width, width=width, height=height)
+    every = max(1, len(cameras) // _PREVIEW_FRAMES)
+    return depth_range(
+        (render_view(objective, small, view) for view in range(0, len(cameras), every)), near, far
+    )
+
+
+def render_shared(
+    objective: RadianceObjective, cameras: Cameras, accelerator: Accelerator
+) -> Iterator[Picture]:
+    """Pictures of all cameras in order, on the first rank; the others render their share and yield nothing.
+
+    Every rank must run the iterator to its end.
+    """
+    rank, world = accelerator.process_index, accelerator.num_processes
+    for first in range(0, len(cameras), world):
+        if first + rank < len(cameras):
+            picture = render_view(objective, cameras, first + rank)
+            channels = torch.cat([picture.rgb, torch.stack([picture.depth, picture.opacity], dim=-1)], dim=-1)
+        else:
+            channels = torch.zeros(cameras.height, cameras.width, 5)
+        if world > 1:
+            together = accelerator.gather(channels[None].to(accelerator.device))
+            assert isinstance(together, torch.Tensor)
+        else:
+            together = channels[None]
+        if accelerator.is_main_process:
+            for one in together[: len(cameras) - first].cpu():
+                yield Picture(one[..., :3], one[..., 3], one[..., 4])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return run_command(render, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
