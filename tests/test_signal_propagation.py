@@ -42,7 +42,7 @@ def statistic(values: list[float]) -> Statistic:
 
 
 def propagate(
-    alpha: float, width: int, biases: bool, seed: int, points: int = 96, omega_0: float = OMEGA
+    alpha: float, width: int, biases: bool, seed: int, points: int = 48, omega_0: float = OMEGA
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The sines' arguments ``(points, width)``, layer by layer, and a loss's gradients there.
 
@@ -63,7 +63,9 @@ def propagate(
 
 
 @cache
-def measured(alpha: float, biases: bool, width: int = WIDTH, omega_0: float = OMEGA) -> tuple[Statistic, Statistic]:
+def measured(
+    alpha: float, biases: bool, width: int = WIDTH, omega_0: float = OMEGA
+) -> tuple[Statistic, Statistic]:
     """sigma^2 of the three deepest layers and the squared gain of the four deepest steps back."""
     variances, gains = [], []
     for seed in range(SEEDS):
@@ -108,7 +110,9 @@ def test_law_without_the_feedback_term_is_refused():
 def test_bias_is_uniform_not_normal():
     """At alpha = 1 the measurement tells the two forms of the law apart, by the gain's side of 1."""
     _, gain = measured(1.0, biases=True)
-    assert backward_gain(1.0, OMEGA, WIDTH) ** 2 > 1 > backward_gain(1.0, OMEGA, WIDTH, uniform_bias=True) ** 2
+    assert (
+        backward_gain(1.0, OMEGA, WIDTH) ** 2 > 1 > backward_gain(1.0, OMEGA, WIDTH, uniform_bias=True) ** 2
+    )
     assert gain.mean + 4 * gain.error < 1
 
 
@@ -213,7 +217,9 @@ def test_distance_to_arcsine_of_sines_of_normal_arguments(variance):
     """The distance e^(-2 sigma^2)/pi stated in mean_cosine, on exact quantiles of a normal variable."""
     levels = (torch.arange(400_000, dtype=torch.float64) + 0.5) / 400_000
     normal = math.sqrt(variance) * torch.special.ndtri(levels)
-    assert distance_to_arcsine(torch.sin(normal)) == pytest.approx(math.exp(-2 * variance) / math.pi, abs=1e-4)
+    assert distance_to_arcsine(torch.sin(normal)) == pytest.approx(
+        math.exp(-2 * variance) / math.pi, abs=1e-4
+    )
 
 
 def test_arcsine_cdf():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import GradientAccumulationPlugin, broadcast_object_list
+from torch import nn
 
 from wsapps.errors import UserError
+from wsapps.objective import Objective
 
 T = TypeVar("T")
 
@@ -17,7 +21,8 @@ T = TypeVar("T")
 def make_accelerator(mixed_precision: str = "no", find_unused_parameters: bool = False) -> Accelerator:
     """An Accelerator for this process, as ``accelerate launch`` or ``torchrun`` set it up.
 
-    Buffers are not broadcast by DDP: every rank writes the same ones (see Objective).
+    Precision, accumulation and compilation are the configuration's: what ``accelerate config`` or the
+    launcher's flags say of those three is not followed.
 
     Raises:
         UserError: the precision does not exist on this device.
@@ -26,34 +31,76 @@ def make_accelerator(mixed_precision: str = "no", find_unused_parameters: bool =
     known = AcceleratorState._shared_state
     if known and known.get("_mixed_precision") != mixed_precision:
         AcceleratorState._reset_state()
-    kwargs = DistributedDataParallelKwargs(
-        find_unused_parameters=find_unused_parameters, broadcast_buffers=False
-    )
     try:
-        accelerator = Accelerator(mixed_precision=mixed_precision, kwargs_handlers=[kwargs])
+        accelerator = Accelerator(
+            mixed_precision=mixed_precision,
+            # From the environment backward() would divide the loss again, and prepare() would compile
+            # outside DDP and switch TF32 on.
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+            dynamo_backend="no",
+            kwargs_handlers=[_ddp(find_unused_parameters)],
+        )
     except (ValueError, RuntimeError) as error:
         if "fp16" in str(error) or "bf16" in str(error):
-            raise UserError(f"trainer.mixed_precision={mixed_precision} does not work here: {error}") from error
+            raise UserError(
+                f"trainer.mixed_precision={mixed_precision} does not work here: {error}"
+            ) from error
         raise
     if mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise UserError("trainer.mixed_precision=fp16 needs a GPU; on the CPU choose no or bf16")
     return accelerator
 
 
+def prepare(
+    accelerator: Accelerator, objective: Objective, optimizer: torch.optim.Optimizer
+) -> tuple[nn.Module, AcceleratedOptimizer]:
+    """The objective wrapped for autocast and several ranks, and its optimiser. Compile it before, not after.
+
+    The objective must be on the accelerator's device. Buffers are not broadcast: every rank writes the
+    same ones (see Objective).
+    """
+    _undo_autocast(objective)
+    accelerator.ddp_handler = _ddp(objective.find_unused_parameters)
+    # Placing the optimiser would move Adam's step counts from the CPU to the GPU, and after resuming
+    # every step would wait for the device once a parameter to read them.
+    return accelerator.prepare(objective, optimizer, device_placement=[True, False])
+
+
 def on_main(accelerator: Accelerator, action: Callable[[], T]) -> T:
     """Run ``action`` on the first rank and give all ranks its result, or its UserError.
 
     The result must be picklable where there are several ranks. Without this a failure on the first
-    rank would leave the others waiting.
+    rank would leave the others waiting; any other exception stays itself on the first rank and is a
+    RuntimeError on the others.
     """
-    outcome: list[object] = [None, None]
+    if accelerator.num_processes == 1:
+        return action()
+    outcome: list[Any] = [None, None, None]  # result, UserError's text, other error's text
+    failure: Exception | None = None
     if accelerator.is_main_process:
         try:
-            outcome = [action(), None]
+            outcome[0] = action()
         except UserError as error:
-            outcome = [None, str(error)]
-    if accelerator.num_processes > 1:
-        outcome = broadcast_object_list(outcome)
+            failure, outcome[1] = error, str(error)
+        except Exception as error:
+            failure, outcome[2] = error, f"{type(error).__name__} on the first rank: {error}"
+    outcome = broadcast_object_list(outcome)
+    if failure is not None:
+        raise failure
     if outcome[1] is not None:
-        raise UserError(str(outcome[1]))
-    return outcome[0]  # type: ignore[return-value]
+        raise UserError(outcome[1])
+    if outcome[2] is not None:
+        raise RuntimeError(outcome[2])
+    return outcome[0]
+
+
+def _ddp(find_unused_parameters: bool) -> DistributedDataParallelKwargs:
+    return DistributedDataParallelKwargs(
+        find_unused_parameters=find_unused_parameters, broadcast_buffers=False
+    )
+
+
+def _undo_autocast(objective: Objective) -> None:
+    """Forget an earlier prepare(), which would leave its precision on, or wrap this one's around it."""
+    for name in ("forward", "_original_forward", "_is_accelerate_prepared"):
+        objective.__dict__.pop(name, None)

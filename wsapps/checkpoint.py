@@ -5,10 +5,8 @@ A checkpoint is a folder ``step_00000100/`` of two files::
     tensors.safetensors   every tensor of the state
     manifest.json         format, version, step, state, files: {name: {bytes, sha256}}, sha256
 
-``state`` is the nested state in tagged JSON: plain values and lists stand for themselves, and every JSON
-object has one key that says what it is: ``{"dict": [[key, value], ...]}`` (so that int keys stay ints),
-``{"tuple": [...]}``, ``{"float": "nan"}``, ``{"tensor": name}``, ``{"complex": name}`` (a tensor stored as
-pairs of reals). Nothing is pickled. The last ``sha256`` is that of the manifest without it.
+``state`` is the nested state in tagged JSON (see :mod:`wsapps.state_tree`). Nothing is pickled. The last
+``sha256`` is that of the manifest without it.
 
 The folder is written as ``step_N.tmp``, fsynced and renamed. When step N is there already it waits as
 ``step_N.old`` for the moment of the exchange, and is loaded from there if the process dies in it.
@@ -19,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import os
 import re
 import shutil
@@ -28,14 +25,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor, nn
 
 from wsapps.atomic import explained, reason, sync_folder, write_synced
 from wsapps.errors import UserError
+from wsapps.module_state import copy_into as copy_into
+from wsapps.state_tree import decode, encode
 
 FORMAT = "wsapps-checkpoint"
 VERSION = 1
@@ -134,42 +131,8 @@ def load_latest(directory: Path) -> Checkpoint | None:
     )
 
 
-def copy_into(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Copy `tensors`, named as in ``module.state_dict()``, into the parameters and buffers of `module`.
-
-    Names, shapes and dtypes are all checked before anything is copied. Raises :class:`UserError`, with
-    `source` (what the tensors were read from) and the first differences in it, when they do not fit.
-    """
-    own = module.state_dict()
-    if extra := [name for name, value in own.items() if not isinstance(value, Tensor)]:
-        raise TypeError(f"only tensors can be copied into a module, and this one has extra state: {extra}")
-    problems = [f"{name} is missing in it" for name in own if name not in tensors]
-    problems += [f"{name} is unknown here" for name in tensors if name not in own]
-    problems += [
-        f"{name} is {_describe(tensors[name])} in it and {_describe(value)} here"
-        for name, value in own.items()
-        if name in tensors and _describe(tensors[name]) != _describe(value)
-    ]
-    if problems:
-        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise UserError(
-            f"{source} was made by another architecture: {'; '.join(problems[:3])}{more}; "
-            "repeat the configuration that it was made with"
-        )
-    with torch.no_grad():
-        for name, value in own.items():
-            value.copy_(tensors[name])
-
-
-def _describe(value: Any) -> str:
-    if not isinstance(value, Tensor):
-        return f"a {type(value).__name__}"
-    return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
-
-
 def _as_files(step: int, state: Mapping[str, Any]) -> dict[str, bytes]:
-    tensors: dict[str, Tensor] = {}
-    tree = _encode(dict(state), "", tensors)
+    tree, tensors = encode(dict(state))
     files = {_TENSORS: save_tensors(tensors)}
     manifest: dict[str, Any] = {"format": FORMAT, "version": VERSION, "step": step, "state": tree}
     manifest["files"] = {
@@ -186,60 +149,6 @@ def _digest(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest).encode()).hexdigest()
 
 
-def _encode(value: Any, place: str, tensors: dict[str, Tensor]) -> Any:
-    """Tagged JSON of `value`; CPU copies of its tensors go into `tensors` under names like model/0.weight."""
-    if isinstance(value, Tensor):
-        return _encode_tensor(value, place, tensors)
-    if isinstance(value, Mapping):
-        if odd := [key for key in value if isinstance(key, bool) or not isinstance(key, (str, int))]:
-            raise TypeError(
-                f"cannot save the key {odd[0]!r} at {place or 'the top'}: keys must be str or int"
-            )
-        prefix = f"{place}/" if place else ""
-        return {"dict": [[key, _encode(item, f"{prefix}{key}", tensors)] for key, item in value.items()]}
-    if isinstance(value, (list, tuple)):
-        items = [_encode(item, f"{place}/{index}", tensors) for index, item in enumerate(value)]
-        return {"tuple": items} if isinstance(value, tuple) else items
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": repr(float(value))}
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    raise TypeError(f"cannot save a {type(value).__name__} at {place}: only tensors and plain JSON types")
-
-
-def _encode_tensor(value: Tensor, place: str, tensors: dict[str, Tensor]) -> dict[str, str]:
-    if value.layout != torch.strided or value.is_quantized:
-        raise TypeError(f"cannot save the tensor at {place}: layout {value.layout}, dtype {value.dtype}")
-    name = place
-    while name in tensors or name == "__metadata__":  # reserved by safetensors
-        name += "'"
-    kind = "complex" if value.is_complex() else "tensor"
-    # A copy for every tensor: safetensors wants them contiguous and refuses shared storage. It also
-    # carries out a pending conjugation or negation.
-    copy = value.detach().to("cpu", copy=True).contiguous()
-    tensors[name] = torch.view_as_real(copy).contiguous() if kind == "complex" else copy
-    return {kind: name}
-
-
-def _decode(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
-    if isinstance(tree, list):
-        return [_decode(item, tensors) for item in tree]
-    if not isinstance(tree, dict):
-        return tree
-    ((kind, content),) = tree.items()
-    if kind == "dict":
-        return {key: _decode(item, tensors) for key, item in content}
-    if kind == "tuple":
-        return tuple(_decode(item, tensors) for item in content)
-    if kind == "float":
-        return float(content)
-    if kind == "complex":
-        return torch.view_as_complex(tensors[content])
-    if kind == "tensor":
-        return tensors[content]
-    raise ValueError(f"unknown kind {kind!r}")
-
-
 def _load(folder: Path) -> Checkpoint:
     try:
         manifest = _read_manifest(folder)
@@ -247,7 +156,7 @@ def _load(folder: Path) -> Checkpoint:
         data = (folder / _TENSORS).read_bytes()
         if hashlib.sha256(data).hexdigest() != manifest["files"][_TENSORS]["sha256"]:
             raise _Unusable(f"{_TENSORS} is damaged (its checksum does not match the manifest)")
-        return Checkpoint(int(manifest["step"]), dict(_decode(manifest["state"], load_tensors(data))), folder)
+        return Checkpoint(int(manifest["step"]), dict(decode(manifest["state"], load_tensors(data))), folder)
     except OSError as error:
         raise _Unusable(reason(error)) from error
     except (SafetensorError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:

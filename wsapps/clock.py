@@ -34,13 +34,17 @@ class TrainingClock:
     _started: float | None = field(default=None, init=False)
 
     def start(self) -> None:
-        self._started = time.monotonic()
+        """Go on counting; does nothing while it counts."""
+        if self._started is None:
+            self._started = time.monotonic()
 
     def pause(self) -> None:
+        """Stop counting."""
         self.seconds = self.read()
         self._started = None
 
     def read(self) -> float:
+        """Seconds so far."""
         return self.seconds + (time.monotonic() - self._started if self._started is not None else 0.0)
 
 

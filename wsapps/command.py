@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
+from wsapps.atomic import explained
 from wsapps.errors import UserError
-from wsapps.interrupt import Interrupted
+from wsapps.interrupt import Interrupted, termination_raises
 
 Body = Callable[[Sequence[str]], None]
 
@@ -22,59 +20,82 @@ def run_command(body: Body, arguments: Sequence[str] | None = None) -> int:
     """Run a command's body and return its exit code.
 
     0 done; 2 the user's input is wrong, one line on stderr; 130 and 143 interrupted by SIGINT and
-    SIGTERM. Other exceptions pass: they are our bugs.
+    SIGTERM, one line on stderr of the first rank; 141 the reader of our output went away. Other
+    exceptions pass: they are our bugs.
     """
-    configure_logging()
-    try:
-        with _termination_raises():
-            body(sys.argv[1:] if arguments is None else arguments)
-    except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
-        return 2
-    except Interrupted as error:
-        print(str(error), file=sys.stderr, flush=True)
-        return 128 + error.signal_number
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr, flush=True)
-        return 130
-    except BrokenPipeError:  # the reader of our output went away, as in "... --help | head"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    with messages_on_stderr():
+        try:
+            with termination_raises():
+                body(sys.argv[1:] if arguments is None else arguments)
+            sys.stdout.flush()  # a broken pipe shows here, and not when the interpreter ends
+        except UserError as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+            return 2
+        except Interrupted as error:
+            if _is_first_rank():  # a signal stops all of them
+                print(str(error), file=sys.stderr, flush=True)
+            _leave_other_ranks()
+            return 128 + error.signal_number
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr, flush=True)
+            return 130
+        except BrokenPipeError:  # the reader of our output went away, as in "... --help | head"
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
+    _leave_other_ranks()
     return 0
 
 
-@contextmanager
-def _termination_raises() -> Iterator[None]:
-    """Make SIGTERM an exception, as Ctrl-C is one, so that files half written are removed."""
-
-    def raise_interrupted(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, raise_interrupted)
+@contextlib.contextmanager
+def messages_on_stderr() -> Iterator[None]:
+    """Inside, messages of the "wsapps" logger go to stderr, on the first rank alone."""
+    logger = logging.getLogger("wsapps")
+    level, propagate = logger.level, logger.propagate
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setLevel(logging.INFO if _is_first_rank() else logging.ERROR)
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def configure_logging() -> None:
-    """Messages of the "wsapps" logger go to stderr, on the first rank alone."""
-    logger = logging.getLogger("wsapps")
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        handler.setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.ERROR)
-        logger.addHandler(handler)
-        logger.propagate = False
-    logger.setLevel(logging.DEBUG)
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
 
 
 def log_to_file(path: Path) -> logging.Handler:
-    """Also append messages, with times, to a file; remove the handler to stop."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    """Also append messages, with times, to a file; remove the handler to stop.
+
+    Raises:
+        UserError: the file cannot be opened. Later failures to write are passed over: a full disk will
+            be reported by what matters more than the log.
+    """
+    with explained("write the log", path):
+        handler = _FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logging.getLogger("wsapps").addHandler(handler)
     return handler
+
+
+class _FileHandler(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Logging's own prints a traceback for each message."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what is buffered does not fit on the disk either
+            super().close()
+
+
+def _is_first_rank() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _leave_other_ranks() -> None:
+    """End the process group, if there is one; NCCL complains at exit otherwise."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import platform
+from pathlib import Path
 
 import torch
 
@@ -18,7 +20,8 @@ def prepare_cpu(num_threads: int = 0) -> None:
 
     Args:
         num_threads: threads of this process; 0 shares the available cores among the ranks of this
-            machine. ``accelerate launch`` sets OMP_NUM_THREADS=1, which would leave cores idle.
+            machine (LOCAL_WORLD_SIZE). ``accelerate launch`` sets OMP_NUM_THREADS=1, which would leave
+            cores idle.
     """
     if num_threads <= 0:
         ranks_here = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
@@ -28,10 +31,30 @@ def prepare_cpu(num_threads: int = 0) -> None:
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use: its affinity, and no more than its container's quota."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    quota = quota_cores()
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def quota_cores(groups: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """CPU time a second that the control group of this process gets, as in ``docker run --cpus``; or None.
+
+    More threads than that would stop one another. In a container the root of the mount is its own group.
+    """
+    try:
+        if (groups / "cpu.max").is_file():  # version 2: "max 100000" or "200000 100000"
+            quota, period = (groups / "cpu.max").read_text().split()
+        else:  # version 1: -1 for no limit
+            quota, period = (
+                (groups / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")
+            )
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
 
 
 def keep_freed_pages() -> bool:

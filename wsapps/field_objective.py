@@ -25,7 +25,7 @@ class FieldObjective(Objective):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         error = self.field(batch["coordinates"]) - batch["values"]
         loss_sum = error.square().sum()
-        return {"loss_sum": loss_sum, "count": loss_sum.new_tensor(error.numel())}
+        return {"loss_sum": loss_sum, "count": loss_sum.new_full((), error.numel())}
 
     def metrics(self, totals: Mapping[str, float]) -> dict[str, float]:
         return {"psnr": psnr_from_mse(totals["loss_sum"] / totals["count"], self.peak)}

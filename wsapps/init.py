@@ -13,6 +13,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+# Layers whose weight may have two dimensions and is no matrix that inputs are multiplied by.
+_NOT_AFFINE = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.RMSNorm)
+
 
 def siren_first_(weight: Tensor) -> Tensor:
     """First layer of a SIREN, in place: ``W_1 ~ U(-1/d_0, 1/d_0)``, d_0 the number of coordinates.
@@ -97,7 +100,7 @@ def weight_matrices(module: nn.Module, at_least: int = 2) -> list[nn.Parameter]:
     found: dict[int, nn.Parameter] = {}
     for layer in module.modules():
         weight = layer._parameters.get("weight")
-        if weight is None or isinstance(layer, (nn.Embedding, nn.EmbeddingBag)):
+        if weight is None or isinstance(layer, _NOT_AFFINE):
             continue
         if weight.dim() >= 2 and all(size == 1 for size in weight.shape[2:]):
             found.setdefault(id(weight), weight)

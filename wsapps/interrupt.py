@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 
 
@@ -13,7 +15,30 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signal_number: int, saved_in: str | None = None):
         self.signal_number = signal_number
         name = signal.Signals(signal_number).name
-        super().__init__(f"stopped by {name}; state saved in {saved_in}" if saved_in else f"stopped by {name}")
+        super().__init__(
+            f"stopped by {name}; state saved in {saved_in}" if saved_in else f"stopped by {name}"
+        )
+
+
+@contextlib.contextmanager
+def termination_raises() -> Iterator[None]:
+    """Inside, SIGTERM raises :class:`Interrupted`, as Ctrl-C raises KeyboardInterrupt.
+
+    So what is half done is cleaned up, where the default would end the process on the spot. Outside the
+    main thread nothing changes.
+    """
+
+    def raise_interrupted(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, raise_interrupted) or signal.SIG_DFL
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class InterruptWatch:
@@ -30,7 +55,8 @@ class InterruptWatch:
     def __enter__(self) -> InterruptWatch:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+                # None: a handler that was not set from Python, and cannot be given back to it.
+                self._before[number] = signal.signal(number, self._note) or signal.SIG_DFL
         return self
 
     def __exit__(
@@ -43,4 +69,4 @@ class InterruptWatch:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.received = number
+        self.received = self.received or number

@@ -12,10 +12,11 @@ zero), and weights are drawn by :mod:`wsapps.init`: ``Var W = 2 alpha^2 / (omega
 From any first layer a few layers reach the largest fixed point of the first line. The law holds for hidden
 layers: not for the first, which sees coordinates, nor for the last, which has no sine.
 
-The bias is uniform on [-B, B] with ``omega_h`` in it, ``B = omega_h / sqrt(n)``, not normal. With v the weights'
-part of sigma^2, ``E cos(2 a) = e^(-2 v) sin(2 B) / (2 B)`` then takes the place of ``e^(-2 sigma^2)``:
-``uniform_bias=True``. At omega 30, n = 256, alpha = 1 this moves sigma^2 from 2.16 to 2.19 and the squared gain
-from 1.013 to 0.980, which is what networks show; from alpha = 1.5 on the two agree to 0.3 %.
+The bias term of an argument is not normal, but uniform on [-B, B] with ``B = omega_h / sqrt(n)``. With v the
+weights' part of sigma^2, ``E cos(2 a) = e^(-2 v) sin(2 B) / (2 B)`` then takes the place of
+``e^(-2 sigma^2)``: ``uniform_bias=True``. At omega 30, n = 256, alpha = 1 this moves sigma^2 from 2.16 to
+2.19 and the squared gain from 1.013 to 0.980, which is what networks show; from alpha = 1.5 on the two
+forms agree to 0.3 % there.
 
 Source: Sitzmann et al., NeurIPS 2020, theorem 1.8; Yeom, Lee & Lee, ICLR 2025, proposition 1; the bias
 terms are derived here.
@@ -55,8 +56,8 @@ def backward_gain(
 ) -> float:
     """Growth of the gradient's norm from a layer to the one before, deep in a network.
 
-    ``sqrt(alpha^2 (1 + e^(-2 sigma^2)))`` with sigma^2 of :func:`preactivation_variance`: the ratio of the norms
-    of dL/da_(i-1) and dL/da_i. Close to alpha from alpha = 1.5 on, so that a layer with k hidden layers
+    ``sqrt(alpha^2 (1 + e^(-2 sigma^2)))``, sigma^2 from :func:`preactivation_variance`: the ratio of the
+    norms of dL/da_(i-1) and dL/da_i. Close to alpha from alpha = 1.5 on, so that a layer with k hidden layers
     behind it gets gradients about ``alpha^k`` larger.
 
     Args and raises: as :func:`preactivation_variance`.

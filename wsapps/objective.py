@@ -29,8 +29,10 @@ class Objective(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``{"loss_sum": scalar, "count": scalar, other scalars}``.
 
-        All are 0-dimensional tensors. ``loss_sum`` carries the gradient; the others are summed over
-        ranks and micro-batches and come back in ``after_step`` and ``metrics``.
+        All are 0-dimensional tensors, or numbers, and always the same names. ``loss_sum`` carries the
+        gradient, also where nothing was counted (as the sum over an empty output does); the others are
+        summed over ranks and micro-batches and come back in ``after_step`` and ``metrics``. On a GPU make
+        them with ``new_full``, for ``new_tensor`` waits for the device.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement forward(batch)")
 

@@ -73,5 +73,6 @@ def learning_rate(config: OptimizerConfig, step: int, progress: float) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of every parameter group, in place."""
     for group in optimizer.param_groups:
         group["lr"] = rate

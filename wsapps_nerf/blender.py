@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from wsapps.errors import UserError
+from wsapps.config.overrides import shown
 from wsapps_nerf.cameras import Cameras, focal_from_angle
 from wsapps_nerf.json_values import list_of, matrix_4x4, number, read_json, show
 from wsapps_nerf.scene import Views, check_downscale, downscale_rgba
@@ -173,7 +174,7 @@ def _image_size(file: Path) -> tuple[int, int]:
 
 def _check_exists(file: Path) -> None:
     if not _is_file(file):
-        raise UserError(f"{file} is listed in the scene's JSON but does not exist")
+        raise UserError(f"{shown(str(file), 300)} is listed in the scene's JSON but does not exist")
 
 
 def _one_line(error: Exception) -> str:

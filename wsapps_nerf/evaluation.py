@@ -47,7 +47,7 @@ def render_view(
     """
     objective.eval()
     device = cameras.camera_to_world.device
-    chunk = rays_at_once or (2**16 if device.type == "cuda" else 2**13)
+    chunk = rays_at_once or (2**14 if device.type == "cuda" else 2**13)
     parts: list[tuple[Tensor, ...]] = []
     for pixel in torch.arange(cameras.pixels_per_view, device=device).split(chunk):
         origins, directions = cameras.rays(torch.full_like(pixel, view), pixel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,11 @@ from wsapps.config import doc
 class HeadsConfig:
     """Settings of the heads on top of the trunk."""
 
-    density_scale: float = doc("factor on the raw density; a sine network's output starts tiny", default=25.0)
+    density_scale: float = doc("factor on the raw density; a sine network's output starts tiny", default=50.0)
     density_shift: float = doc("added to the raw density: sets how opaque space is at the start", default=0.0)
-    density_activation: str = doc("softplus or trunc_exp", default="softplus")
+    density_activation: Literal["softplus", "exp"] = doc(
+        "what makes density positive; exp is truncated at e^10", default="softplus"
+    )
     colour_width: int = doc("neurons of the colour head's hidden layer", default=64)
 
 
@@ -56,4 +59,4 @@ class RadianceField(nn.Module):
         raw = self.trunk.output(features).squeeze(-1) * self.heads.density_scale + self.heads.density_shift
         if self.heads.density_activation == "softplus":
             return nn.functional.softplus(raw)
-        return torch.exp(raw.clamp(max=10))
+        return torch.exp(raw.clamp(max=10.0))

@@ -18,16 +18,21 @@ from wsapps_nerf.renderer import Renderer
 from wsapps_nerf.scene import composite
 
 _WHITE, _BLACK = 1.0, 0.0
+# Small steps learn faster a second on a few cores (docs/experiments.md); a GPU wants to be filled.
+_CPU_SAMPLES, _GPU_SAMPLES = 12_000, 2**18
 
 
 @dataclass
 class RaysConfig:
     """How many rays a step takes, and what lies behind them."""
 
-    target_samples: int = doc("samples a step and rank, which the number of rays follows", default=2**16)
+    target_samples: int | None = doc(
+        "samples a step and rank, which the number of rays follows; null is 12,000 on a CPU, 2^18 on a GPU",
+        default=None,
+    )
     first: int = doc("rays of the first steps, before the samples a ray are known", default=1024)
     least: int = doc("fewest rays a step", default=256)
-    most: int = doc("most rays a step", default=2**14)
+    most: int = doc("most rays a step", default=2**16)
     adjust_every: int = doc("steps between adjustments", default=16)
     background: Literal["white", "black", "random"] = doc(
         "behind transparent pixels; random in training means white in test", default="white"
@@ -38,7 +43,7 @@ class RaysConfig:
             raise ValueError(
                 f"1 <= least <= first <= most is needed, got {self.least}, {self.first}, {self.most}"
             )
-        if self.target_samples < 1 or self.adjust_every < 1:
+        if (self.target_samples is not None and self.target_samples < 1) or self.adjust_every < 1:
             raise ValueError("target_samples and adjust_every must be at least 1")
 
 
@@ -79,8 +84,8 @@ class RadianceObjective(Objective):
         loss_sum = error.square().mean(dim=-1).sum()
         return {
             "loss_sum": loss_sum,
-            "count": loss_sum.new_tensor(origins.shape[0]),
-            "samples": loss_sum.new_tensor(rendered.samples),
+            "count": loss_sum.new_full((), origins.shape[0]),
+            "samples": loss_sum.new_full((), rendered.samples),
         }
 
     def before_step(self, step: int) -> None:
@@ -105,6 +110,7 @@ class RadianceObjective(Objective):
         self.field.compile(dynamic=True)
 
     def _rays_for(self, samples_per_ray: float) -> int:
-        wanted = self.rays.target_samples / max(samples_per_ray, 1e-3)
+        target = self.rays.target_samples or (_GPU_SAMPLES if self.ray_count.is_cuda else _CPU_SAMPLES)
+        wanted = target / max(samples_per_ray, 1e-3)
         stepped = 2.0 ** (math.floor(2.0 * math.log2(wanted)) / 2.0)
         return int(min(self.rays.most, max(self.rays.least, stepped)))

@@ -15,19 +15,43 @@ from nerfacc import OccGridEstimator
 from torch import Tensor, nn
 
 from wsapps.config import doc
+from wsapps_nerf.carving import carve
 from wsapps_nerf.sampling import Samples, sample_rays
+from wsapps_nerf.scene import Views
+
+
+_MOST_STEPS = 1024  # along the box's diagonal, as instant-ngp takes
 
 
 @dataclass
 class RendererConfig:
     """Settings of the :class:`Renderer`."""
 
-    step_size: float = doc("length of a sample along the ray", default=0.02, unit="world units")
+    step_size: float | None = doc(
+        "length of a sample along the ray; null is a pixel's width at the middle of near and far",
+        default=None,
+        unit="world units",
+    )
+    carve: bool = doc("empty the cells that a training view sees through (needs alpha)", default=True)
     grid_resolution: int = doc("occupancy cells along each edge of the scene box", default=64)
     grid_update_every: int = doc("steps between updates of the grid", default=16)
     grid_warmup_steps: int = doc("steps during which every cell is updated", default=256)
-    grid_threshold: float = doc("a cell is kept while density times step size exceeds this", default=0.01)
+    grid_threshold: float = doc("a cell is kept while density times step size exceeds this", default=0.05)
     grid_decay: float = doc("decay of a cell's remembered opacity an update", default=0.95)
+
+    def __post_init__(self) -> None:
+        if self.step_size is not None and not self.step_size > 0:
+            raise ValueError(f"step_size must be positive or null, got {self.step_size}")
+        if not 2 <= self.grid_resolution <= 512 or self.grid_update_every < 1:
+            raise ValueError(
+                f"grid_resolution must lie in 2..512 and grid_update_every be at least 1, got "
+                f"{self.grid_resolution} and {self.grid_update_every}"
+            )
+        if not 0 < self.grid_decay <= 1 or not self.grid_threshold > 0:
+            raise ValueError(
+                f"grid_decay must lie in (0, 1] and grid_threshold be positive, got {self.grid_decay} and "
+                f"{self.grid_threshold}"
+            )
 
 
 class Rendered(NamedTuple):
@@ -43,13 +67,29 @@ class Renderer(nn.Module):
     """Renders a field inside a box, skipping what its occupancy grid knows to be empty.
 
     The grid is part of the module's state: it is saved and loaded with the field.
+
+    Args:
+        config: the settings.
+        box: ``(6,)`` the space that may hold something.
+        near, far: distances between which rays are sampled.
     """
 
     def __init__(self, config: RendererConfig, box: Tensor, near: float, far: float):
         super().__init__()
         self.config, self.near, self.far = config, near, far
+        diagonal = float((box[3:] - box[:3]).norm())
+        step_size = config.step_size or diagonal / _MOST_STEPS
+        self.register_buffer("step_size", torch.tensor(step_size))
         self.grid = OccGridEstimator(box.tolist(), resolution=config.grid_resolution)
         self.grid.binaries.fill_(True)  # nerfacc starts from nothing: keep all until the first update
+
+    def adapt_to(self, views: Views) -> None:
+        """Choose what depends on the training views: step size, where it is not configured, and carving."""
+        if self.config.step_size is None:
+            pixel_width = (self.near + self.far) / 2 / views.cameras.focal
+            self.step_size.clamp_(min=pixel_width)
+        if self.config.carve:
+            carve(self.grid, views)
 
     def forward(
         self,
@@ -68,7 +108,7 @@ class Renderer(nn.Module):
             stratified: shift samples along each ray by a random part of a step, for training.
         """
         samples = sample_rays(
-            self.grid, origins, directions, self.near, self.far, self.config.step_size, stratified
+            self.grid, origins, directions, self.near, self.far, float(self.step_size), stratified
         )
         positions = samples.positions(origins, directions)
         rgb, density = field(positions, directions[samples.ray])
@@ -85,7 +125,7 @@ class Renderer(nn.Module):
         self.grid.train()
         self.grid.update_every_n_steps(
             step,
-            occ_eval_fn=lambda x: (density(x) * config.step_size)[:, None],
+            occ_eval_fn=lambda x: (density(x) * self.step_size)[:, None],
             occ_thre=config.grid_threshold,
             ema_decay=config.grid_decay,
             warmup_steps=config.grid_warmup_steps,

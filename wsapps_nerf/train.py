@@ -88,6 +88,7 @@ def _say_finished(run: RunFolder, accelerator: Accelerator) -> None:
 def _train(config: TrainConfig, scene: Scene, run: RunFolder, accelerator: Accelerator) -> None:
     started = time.monotonic()
     objective = build_objective(config, scene).to(accelerator.device)
+    objective.renderer.adapt_to(scene.train)
     trainer = Trainer(
         config.trainer,
         objective,

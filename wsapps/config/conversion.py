@@ -8,7 +8,7 @@ import types
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from wsapps.overrides import Mismatch, Text, read_value, shown
+from wsapps.config.overrides import Mismatch, Text, read_value, shown
 
 
 def members(kind: Any) -> tuple[Any, ...]:
@@ -19,6 +19,7 @@ def members(kind: Any) -> tuple[Any, ...]:
 
 
 def is_optional(kind: Any) -> bool:
+    """Whether an annotation admits None."""
     return get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
 
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wsapps.config_compose import Composition, compose_files, find_groups, select_option
-from wsapps.config_schema import Builder, choice, doc, walk
-from wsapps.config_yaml import dump_yaml, parse_yaml
+from wsapps.config.compose import Composition, compose_files, find_groups, select_option
+from wsapps.config.schema import Builder, choice, doc, walk
+from wsapps.config.yaml_files import dump_yaml, parse_yaml
 from wsapps.errors import UserError
-from wsapps.overrides import Argument, insert, parse_arguments, wants_help
+from wsapps.config.overrides import Argument, insert, parse_arguments, wants_help
 
 __all__ = [
     "choice",
@@ -125,7 +125,7 @@ def help_text(
     Raises:
         UserError: as :func:`load_config`, except that required keys may be missing and types are not checked.
     """
-    from wsapps.config_help import render
+    from wsapps.config.help import render
 
     config_dir = Path(config_dir).absolute()
     arguments = parse_arguments([given for given in overrides if not wants_help([given])])
@@ -140,7 +140,7 @@ def default_config_dir(application: str) -> Path:
     Raises:
         UserError: the installation has no such folder.
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     # The wheel's place first: beside an installed package, a folder "configs" may be somebody else's.
     places = [package / "configs" / application, package.parent / "configs" / application]
     for place in places:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import Any, NoReturn, get_type_hints
 
-from wsapps.config_types import convert, describe, is_null, is_optional, nearest, nested_dataclass
+from wsapps.config.conversion import convert, describe, is_null, is_optional, nearest, nested_dataclass
 from wsapps.errors import UserError
-from wsapps.overrides import Mismatch, Text, shown
+from wsapps.config.overrides import Mismatch, Text, shown
 
 REQUIRED = "???"  # OmegaConf's mark in a YAML file for "must be given"
 
@@ -58,6 +58,7 @@ def choice(classes: Mapping[str, type], default: str, text: str = "") -> Any:
 
 
 def join(path: str, name: object) -> str:
+    """The dotted key of ``name`` under ``path``; ``path`` is empty at the root."""
     return f"{path}.{name}" if path else str(name)
 
 
@@ -121,7 +122,7 @@ def walk(cls: type, tree: Any, path: str = "", base: Any = None) -> Iterator[Key
 
 
 class Builder:
-    """Turns nested data (dicts, scalars, :class:`~wsapps.overrides.Text`) into an instance of ``cls``.
+    """Turns nested data (dicts, scalars, :class:`~wsapps.config.overrides.Text`) into an instance of ``cls``.
 
     ``where(path)`` says where the value of a key came from, for the messages. A value equal to
     ``required_mark`` counts as not given. Every fault is a ``UserError``.

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from typing import Any
 
-from wsapps.config_compose import Group
-from wsapps.config_schema import REQUIRED, Key
-from wsapps.config_types import describe
-from wsapps.overrides import Text, shown
+from wsapps.config.compose import Group
+from wsapps.config.schema import REQUIRED, Key
+from wsapps.config.conversion import describe
+from wsapps.config.overrides import Text, shown
 
 _WIDTH = 110
 

@@ -1,0 +1,47 @@
+"""Settings of the trainer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from wsapps.config import doc
+from wsapps.optimizer import OptimizerConfig
+
+
+@dataclass
+class TrainerConfig:
+    """Settings of the :class:`Trainer`; they mean the same in every application."""
+
+    max_steps: int | None = doc("stop after this many steps", default=None)
+    max_seconds: float | None = doc("stop after this much training time", default=None, unit="s")
+    seed: int = doc("seed of everything that is drawn", default=0)
+    accumulate: int = doc("micro-batches a step", default=1)
+    mixed_precision: Literal["no", "bf16", "fp16"] = doc("autocast precision", default="no")
+    compile: bool = doc("compile the objective with torch.compile", default=False)
+    num_threads: int = doc("CPU threads a rank; 0 shares the cores among the ranks", default=0)
+    log_every: int = doc("steps between log lines, TensorBoard points and NaN checks", default=50)
+    evaluate_every: int = doc("steps between evaluations, 0 for none", default=0)
+    evaluate_seconds: float = doc("training time between evaluations, 0 for none", default=0.0, unit="s")
+    checkpoint_seconds: float = doc("time between checkpoints", default=60.0, unit="s")
+    agree_every: int = doc("steps between agreements of several ranks on time and signals", default=10)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("accumulate", "log_every", "agree_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("evaluate_every", "evaluate_seconds", "checkpoint_seconds"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("max_steps", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be positive or null, got {value}")
+        if self.max_steps is None and self.max_seconds is None:
+            raise ValueError("max_steps and max_seconds are both null: the run would never end")
+
+    def part_done(self, step: int, seconds: float) -> float:
+        """Part of the run that is done, by steps or by time, whichever limit is nearer; 1 at the end."""
+        parts = [(step, self.max_steps), (seconds, self.max_seconds)]
+        return max(done / limit for done, limit in parts if limit is not None)
