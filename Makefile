@@ -12,7 +12,7 @@ OUT ?= runs/nerf/demo
 .PHONY: demo test check format bench clean
 
 demo: $(VENV)/.installed
-	$(BIN)/accelerate launch -m wsapps_nerf.train out=$(OUT)
+	$(BIN)/accelerate launch -m wsapps_nerf.train out=$(OUT) trainer.max_seconds=175
 	@echo "The pictures, the turntable and the scores: $(OUT)/index.html"
 
 test: $(VENV)/.installed-test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -63,7 +64,10 @@ def prepare(
     accelerator.ddp_handler = _ddp(objective.find_unused_parameters)
     # Placing the optimiser would move Adam's step counts from the CPU to the GPU, and after resuming
     # every step would wait for the device once a parameter to read them.
-    return accelerator.prepare(objective, optimizer, device_placement=[True, False])
+    with warnings.catch_warnings():
+        # Its successor is no field of Accelerate's handler yet.
+        warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+        return accelerator.prepare(objective, optimizer, device_placement=[True, False])
 
 
 def on_main(accelerator: Accelerator, action: Callable[[], T]) -> T:

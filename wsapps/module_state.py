@@ -14,8 +14,19 @@ from wsapps.errors import UserError
 def copy_into(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     """Copy `tensors`, named as in ``module.state_dict()``, into the parameters and buffers of `module`.
 
-    Names, shapes and dtypes are all checked before anything is copied. Raises :class:`UserError`, with
-    `source` (what the tensors were read from) and the first differences in it, when they do not fit.
+    Everything is checked before anything is copied, and the errors are those of :func:`check_fits`.
+    """
+    check_fits(module, tensors, source)
+    with torch.no_grad():
+        for name, value in module.state_dict().items():
+            value.copy_(tensors[name])
+
+
+def check_fits(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Compare names, shapes and dtypes of `tensors` with those of ``module.state_dict()``.
+
+    Raises :class:`UserError`, with `source` (what the tensors were read from) and the first differences in
+    it, when they do not fit; and :class:`TypeError` for a module whose state is more than tensors.
     """
     own = module.state_dict()
     if extra := [name for name, value in own.items() if not isinstance(value, Tensor)]:
@@ -33,9 +44,6 @@ def copy_into(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> 
             f"{source} was made by another architecture: {'; '.join(problems[:3])}{more}; "
             "repeat the configuration that it was made with"
         )
-    with torch.no_grad():
-        for name, value in own.items():
-            value.copy_(tensors[name])
 
 
 def _describe(value: Any) -> str:

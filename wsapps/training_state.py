@@ -17,6 +17,7 @@ from wsapps import checkpoint
 from wsapps.accelerator import on_main
 from wsapps.checkpoint import Checkpoint, copy_into
 from wsapps.errors import UserError
+from wsapps.module_state import check_fits
 
 _log = logging.getLogger("wsapps")
 _ADAM_STATE = {"step", "exp_avg", "exp_avg_sq"}
@@ -106,6 +107,7 @@ def restore(
     """
     state, source = found.state, str(found.path)
     run = _run_state(found)
+    check_fits(objective, state["objective"], source)
     moments = _checked_moments(state["optimizer"], objective, optimizer, source)
     scaling = state.get("scaler")
     if scaler is not None and scaling is not None and not _fits_scaler(scaling, scaler):

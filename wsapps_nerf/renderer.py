@@ -21,6 +21,7 @@ from wsapps_nerf.scene import Views
 
 
 _MOST_STEPS = 1024  # along the box's diagonal, as instant-ngp takes
+_STEP_IN_PIXELS = 1.25
 
 
 @dataclass
@@ -28,15 +29,16 @@ class RendererConfig:
     """Settings of the :class:`Renderer`."""
 
     step_size: float | None = doc(
-        "length of a sample along the ray; null is a pixel's width at the middle of near and far",
+        "length of a sample along the ray; null is 1.25 pixels' width at the middle of near and far",
         default=None,
         unit="world units",
     )
+    picture_substeps: int = doc("samples that take a step's place when pictures are rendered", default=2)
     carve: bool = doc("empty the cells that a training view sees through (needs alpha)", default=True)
     grid_resolution: int = doc("occupancy cells along each edge of the scene box", default=64)
     grid_update_every: int = doc("steps between updates of the grid", default=16)
     grid_warmup_steps: int = doc("steps during which every cell is updated", default=256)
-    grid_threshold: float = doc("a cell is kept while density times step size exceeds this", default=0.05)
+    grid_threshold: float = doc("a cell is kept while density times step size exceeds this", default=0.2)
     grid_decay: float = doc("decay of a cell's remembered opacity an update", default=0.95)
 
     def __post_init__(self) -> None:
@@ -47,6 +49,8 @@ class RendererConfig:
                 f"grid_resolution must lie in 2..512 and grid_update_every be at least 1, got "
                 f"{self.grid_resolution} and {self.grid_update_every}"
             )
+        if self.picture_substeps < 1:
+            raise ValueError(f"picture_substeps must be at least 1, got {self.picture_substeps}")
         if not 0 < self.grid_decay <= 1 or not self.grid_threshold > 0:
             raise ValueError(
                 f"grid_decay must lie in (0, 1] and grid_threshold be positive, got {self.grid_decay} and "
@@ -87,7 +91,7 @@ class Renderer(nn.Module):
         """Choose what depends on the training views: step size, where it is not configured, and carving."""
         if self.config.step_size is None:
             pixel_width = (self.near + self.far) / 2 / views.cameras.focal
-            self.step_size.clamp_(min=pixel_width)
+            self.step_size.clamp_(min=_STEP_IN_PIXELS * pixel_width)
         if self.config.carve:
             carve(self.grid, views)
 
@@ -107,9 +111,9 @@ class Renderer(nn.Module):
             background: ``(3,)`` or ``(R, 3)``.
             stratified: shift samples along each ray by a random part of a step, for training.
         """
-        samples = sample_rays(
-            self.grid, origins, directions, self.near, self.far, float(self.step_size), stratified
-        )
+        # Training averages over shifts of coarse steps; a picture takes finer ones in their stead.
+        step_size = float(self.step_size) / (1 if stratified else self.config.picture_substeps)
+        samples = sample_rays(self.grid, origins, directions, self.near, self.far, step_size, stratified)
         positions = samples.positions(origins, directions)
         rgb, density = field(positions, directions[samples.ray])
         return composite_samples(samples, rgb, density, origins.shape[0], background)
