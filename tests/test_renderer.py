@@ -17,7 +17,7 @@ COLOUR = torch.tensor([0.8, 0.3, 0.1])
 
 
 def renderer(step_size=0.02, **settings):
-    settings = {"grid_resolution": 8} | settings
+    settings = {"grid_resolution": 8, "picture_substeps": 1} | settings
     return Renderer(RendererConfig(step_size=step_size, **settings), BOX, near=0.5, far=20.0)
 
 
@@ -230,6 +230,18 @@ def test_stratified_rendering_varies_about_the_regular_one_and_repeats_with_the_
     assert torch.equal(first, again)
     assert not torch.equal(first, regular)
     assert float((first - regular).abs().max()) < 0.2
+
+
+def test_pictures_take_finer_steps_than_training():
+    origins, directions = rays(20)
+    finer = renderer(0.1, picture_substeps=4)
+    torch.manual_seed(0)
+    training = finer(constant(1.0), origins, directions, WHITE, stratified=True)
+    picture = finer(constant(1.0), origins, directions, WHITE)
+    plain = renderer(0.025)(constant(1.0), origins, directions, WHITE)
+    assert picture.samples == plain.samples
+    assert torch.equal(picture.rgb, plain.rgb)
+    assert training.samples == pytest.approx(picture.samples / 4, rel=0.1)
 
 
 def test_the_grid_learns_where_there_is_something():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -26,7 +27,7 @@ def make_accelerator(mixed_precision: str = "no", find_unused_parameters: bool =
     launcher's flags say of those three is not followed.
 
     Raises:
-        UserError: the precision does not exist on this device.
+        UserError: the precision does not exist on this device, or the ranks cannot be joined on it.
     """
     # Accelerate keeps one state a process and refuses a second precision; ranks and device stay.
     known = AcceleratorState._shared_state
@@ -35,6 +36,8 @@ def make_accelerator(mixed_precision: str = "no", find_unused_parameters: bool =
     try:
         accelerator = Accelerator(
             mixed_precision=mixed_precision,
+            # Without it the ranks of torchrun on a machine with only CPUs would not know of each other.
+            cpu=not torch.accelerator.is_available(),
             # From the environment backward() would divide the loss again, and prepare() would compile
             # outside DDP and switch TF32 on.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
@@ -49,6 +52,12 @@ def make_accelerator(mixed_precision: str = "no", find_unused_parameters: bool =
         raise
     if mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise UserError("trainer.mixed_precision=fp16 needs a GPU; on the CPU choose no or bf16")
+    started = os.environ.get("WORLD_SIZE", "1")
+    if accelerator.num_processes == 1 and started != "1":  # each would train alone, into one folder
+        raise UserError(
+            f"{started} ranks were started, and they cannot be joined on {accelerator.device.type}; "
+            "set ACCELERATE_USE_CPU=true, or start one"
+        )
     return accelerator
 
 
@@ -61,7 +70,7 @@ def prepare(
     same ones (see Objective).
     """
     _undo_autocast(objective)
-    accelerator.ddp_handler = _ddp(objective.find_unused_parameters)
+    accelerator.ddp_handler = _ddp(objective.find_unused_parameters)  # type: ignore[assignment]
     # Placing the optimiser would move Adam's step counts from the CPU to the GPU, and after resuming
     # every step would wait for the device once a parameter to read them.
     with warnings.catch_warnings():

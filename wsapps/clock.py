@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -58,5 +60,5 @@ def agree(
     if accelerator.is_main_process:
         mine = [seconds, float(signal), float(save_due), float(evaluate_due)]
     gathered = accelerator.gather(torch.tensor([mine], dtype=torch.float32, device=accelerator.device))
-    largest = gathered.amax(dim=0).tolist()
+    largest = cast(Tensor, gathered).amax(dim=0).tolist()
     return Agreement(largest[0], int(largest[1]), bool(largest[2]), bool(largest[3]))

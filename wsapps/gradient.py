@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
@@ -78,7 +78,7 @@ def _sum_over_ranks(accelerator: Accelerator, terms: Mapping[str, Any]) -> Total
     wide = torch.float32 if accelerator.device.type == "mps" else torch.float64
     stacked = torch.stack([_widened(terms[name], accelerator.device, wide) for name in names])
     if accelerator.num_processes > 1:
-        stacked = accelerator.reduce(stacked, reduction="sum")
+        stacked = cast(Tensor, accelerator.reduce(stacked, reduction="sum"))
     return dict(zip(names, stacked.unbind(), strict=True))
 
 
@@ -93,4 +93,4 @@ def _scale_gradients(model: nn.Module, factor: Tensor) -> None:
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     for dtype in {gradient.dtype for gradient in gradients}:
         same = [gradient for gradient in gradients if gradient.dtype == dtype]
-        torch._foreach_mul_(same, factor.to(dtype))
+        torch._foreach_mul_(same, factor.to(dtype))  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -79,7 +79,7 @@ class _Order:
     def __init__(self, batches: LoaderBatches, step: int, rank: int, world: int):
         self._indices, self._step, self._rank, self._world = batches.indices, step, rank, world
 
-    def __iter__(self) -> Iterator[Sequence[int]]:
+    def __iter__(self) -> Iterator[list[int]]:
         step = self._step
         while True:
             yield self._indices(step, self._rank, self._world)

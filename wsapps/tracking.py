@@ -43,7 +43,7 @@ class Tracker:
         with explained("write TensorBoard events to", folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._file = open(folder / name, "xb", buffering=0)  # noqa: SIM115
-        from tensorboard.compat.proto.event_pb2 import SessionLog
+        from tensorboard.compat.proto.event_pb2 import SessionLog  # type: ignore[attr-defined]
 
         self._write(0, file_version="brain.Event:2")
         self._write(step + 1, session_log=SessionLog(status=SessionLog.START))
@@ -71,7 +71,7 @@ class Tracker:
     def _write(self, step: int, **content: Any) -> None:
         if self._file is None:
             return
-        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[attr-defined]
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         event = Event(wall_time=time.time(), step=step, **content)

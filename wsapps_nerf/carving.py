@@ -13,6 +13,7 @@ import torch
 from nerfacc import OccGridEstimator
 from torch import Tensor
 
+from wsapps.errors import UserError
 from wsapps_nerf.scene import Views
 
 
@@ -22,6 +23,9 @@ def carve(grid: OccGridEstimator, views: Views) -> float:
 
     A cell is removed only where a view contains its whole footprint and sees nothing in it; what lies
     outside all pictures or behind a camera stays. nerfacc never looks at marked cells (occs = -1) again.
+
+    Raises:
+        UserError: no cell is left, because poses and masks do not belong together.
     """
     box = grid.aabbs[0]
     resolution = grid.resolution.to(box.dtype)
@@ -32,6 +36,11 @@ def carve(grid: OccGridEstimator, views: Views) -> float:
     for view in range(len(views)):
         remaining = torch.nonzero(kept).squeeze(-1)
         kept[remaining[_seen_empty(views, view, centres[remaining], radius)]] = False
+    if not bool(kept.any()):
+        raise UserError(
+            f"the masks (alpha) of the {len(views)} training views have no volume of the scene box in common; "
+            "check the poses and scene.box, or train without masks by renderer.carve=false"
+        )
     grid.occs[~kept] = -1.0
     grid.binaries &= kept.view(grid.binaries.shape)
     return float(kept.float().mean())

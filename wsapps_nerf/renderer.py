@@ -142,6 +142,10 @@ def composite_samples(
 ) -> Rendered:
     """Emission-absorption compositing by nerfacc: packed on CUDA, batched on the CPU."""
     n_samples = samples.ray.shape[0]
+    if n_samples == 0:  # nerfacc would cut the graph, and a rank without gradient stops the others
+        nothing = (rgb.sum() + density.sum()) * 0
+        zeros = rgb.new_zeros(n_rays)
+        return Rendered(background.expand(n_rays, 3) + nothing, zeros, zeros, 0)
     if samples.ray.is_cuda:
         colour, opacity, depth, _ = nerfacc.rendering(
             samples.start,
@@ -153,7 +157,7 @@ def composite_samples(
         )
         return Rendered(colour, opacity.squeeze(-1), depth.squeeze(-1), n_samples)
     slot = _slot_in_ray(samples.ray, n_rays)
-    width = max(1, int(slot.max()) + 1) if n_samples else 1
+    width = int(slot.max()) + 1
     flat = samples.ray * width + slot
 
     def spread(values: Tensor) -> Tensor:

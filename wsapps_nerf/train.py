@@ -28,6 +28,7 @@ from wsapps.run_folder import RunFolder, default_path
 from wsapps.trainer import Trainer
 from wsapps_nerf.config import TrainConfig, build_objective
 from wsapps_nerf.evaluation import mean_scores, render_view, score_views
+from wsapps_nerf.kernels import build_kernels
 from wsapps_nerf.load import load_scene
 from wsapps_nerf.objective import RadianceObjective
 from wsapps_nerf.outputs import write_outputs
@@ -47,6 +48,7 @@ def train(arguments: Sequence[str]) -> None:
     config = load_config(TrainConfig, "train", config_dir=config_dir, overrides=arguments)
     prepare_cpu(config.trainer.num_threads)
     accelerator = make_accelerator(config.trainer.mixed_precision)
+    build_kernels(accelerator)
     scene = load_scene(config.scene, config.data)
     run = _open_run(config, accelerator)
     if run.status == "finished":

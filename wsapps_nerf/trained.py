@@ -14,6 +14,7 @@ from wsapps.cpu import prepare_cpu
 from wsapps.errors import UserError
 from wsapps.run_folder import RunFolder
 from wsapps_nerf.config import TrainConfig, build_objective
+from wsapps_nerf.kernels import build_kernels
 from wsapps_nerf.load import space_of
 from wsapps_nerf.objective import RadianceObjective
 
@@ -58,6 +59,7 @@ def open_trained(out: str, data_root: str | None = None) -> TrainedRun:
         config = replace(config, data=replace(config.data, root=data_root))
     prepare_cpu(config.trainer.num_threads)
     accelerator = make_accelerator()
+    build_kernels(accelerator)
     objective = build_objective(config, space_of(config.scene))
     # A run in progress may write another one between the ranks' reads: all read the first rank's.
     latest = checkpoint.load(Path(on_main(accelerator, lambda: _newest(run))))
