@@ -22,7 +22,9 @@ WIDTH, HIDDEN = 128, 2
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--points", type=int, default=65_536)
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()

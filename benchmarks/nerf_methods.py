@@ -76,12 +76,16 @@ def main() -> None:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--preset", choices=PRESETS, default="cpu", help="sizes for a CPU or for a GPU")
     parser.add_argument("--methods", nargs="*", help="some of the preset's names; default all")
     parser.add_argument("--seconds", type=float, default=300, help="training time of each run")
     parser.add_argument("--every", type=float, default=30, help="training time between evaluations")
-    parser.add_argument("--piece", type=float, help="stop this call after so many seconds; call again to go on")
+    parser.add_argument(
+        "--piece", type=float, help="stop this call after so many seconds; call again to go on"
+    )
     parser.add_argument("--targets", type=float, nargs="*", default=[30, 32, 33.69], help="PSNRs to time")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/nerf_methods"))
     parser.add_argument("overrides", nargs="*", help="key=value for wsapps_nerf.train, after --")
@@ -131,7 +135,9 @@ def _print_tables(results: list[Result], arguments: argparse.Namespace) -> None:
     print("| method |" + "".join(f" {target:g} dB |" for target in arguments.targets))
     print("|---|" + "---|" * len(arguments.targets))
     for result in results:
-        print(f"| {result.name} | " + " | ".join(result.time_to(target) for target in arguments.targets) + " |")
+        print(
+            f"| {result.name} | " + " | ".join(result.time_to(target) for target in arguments.targets) + " |"
+        )
     print(f"\non {results[0].metrics['device']}, wsapps {results[0].metrics['version']}")
 
 

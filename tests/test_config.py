@@ -1,6 +1,5 @@
 """Configurations: the command-line grammar, the types, the files, and one clear line for every fault."""
 
-# ruff: noqa: RUF009  (doc and choice make dataclass fields)
 from __future__ import annotations
 
 import logging

@@ -46,7 +46,11 @@ def environment(wheel, tmp_path_factory):
 def run(environment, cwd, *command):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "WSAPPS"))}
     finished = subprocess.run(
-        [str(environment / "bin" / command[0]), *command[1:]], cwd=cwd, env=clean, capture_output=True, text=True
+        [str(environment / "bin" / command[0]), *command[1:]],
+        cwd=cwd,
+        env=clean,
+        capture_output=True,
+        text=True,
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout

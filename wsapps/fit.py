@@ -83,7 +83,9 @@ def _pair(coordinates: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
             f"coordinates (..., D) and values (..., C) must have the same leading sizes, got "
             f"{tuple(coordinates.shape)} and {tuple(values.shape)}"
         )
-    pair = [tensor.detach().to(torch.get_default_dtype()).flatten(end_dim=-2) for tensor in (coordinates, values)]
+    pair = [
+        tensor.detach().to(torch.get_default_dtype()).flatten(end_dim=-2) for tensor in (coordinates, values)
+    ]
     for name, tensor in zip(("coordinates", "values"), pair, strict=True):
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"{name} hold NaN or infinity in {int((~torch.isfinite(tensor)).sum())} places")

@@ -32,7 +32,9 @@ class PointSampler:
                 f"{tuple(values.shape)}"
             )
         if coordinates.shape[0] == 0 or (points is not None and points < 1):
-            raise ValueError(f"at least one point a step is needed, got N={coordinates.shape[0]}, points={points}")
+            raise ValueError(
+                f"at least one point a step is needed, got N={coordinates.shape[0]}, points={points}"
+            )
         self.coordinates, self.values, self.points, self.seed = coordinates, values, points, seed
 
     def to(self, device: torch.device) -> PointSampler:

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from wsapps.errors import UserError
 from wsapps.config.overrides import shown
+from wsapps.errors import UserError
 from wsapps_nerf.cameras import Cameras, focal_from_angle
 from wsapps_nerf.json_values import list_of, matrix_4x4, number, read_json, show
 from wsapps_nerf.scene import Views, check_downscale, downscale_rgba

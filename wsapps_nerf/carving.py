@@ -38,7 +38,7 @@ def carve(grid: OccGridEstimator, views: Views) -> float:
         kept[remaining[_seen_empty(views, view, centres[remaining], radius)]] = False
     if not bool(kept.any()):
         raise UserError(
-            f"the masks (alpha) of the {len(views)} training views have no volume of the scene box in common; "
+            f"the masks (alpha) of the {len(views)} training views share no volume of the scene box; "
             "check the poses and scene.box, or train without masks by renderer.carve=false"
         )
     grid.occs[~kept] = -1.0

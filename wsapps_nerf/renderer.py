@@ -19,7 +19,6 @@ from wsapps_nerf.carving import carve
 from wsapps_nerf.sampling import Samples, sample_rays
 from wsapps_nerf.scene import Views
 
-
 _MOST_STEPS = 1024  # along the box's diagonal, as instant-ngp takes
 _STEP_IN_PIXELS = 1.25
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wsapps.config.compose import Composition, compose_files, find_groups, select_option
+from wsapps.config.overrides import Argument, insert, parse_arguments, wants_help
 from wsapps.config.schema import Builder, choice, doc, walk
 from wsapps.config.yaml_files import dump_yaml, parse_yaml
 from wsapps.errors import UserError
-from wsapps.config.overrides import Argument, insert, parse_arguments, wants_help
 
 __all__ = [
     "choice",

@@ -23,11 +23,11 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
-from wsapps.config.schema import Choice, config_fields, join
 from wsapps.config.conversion import nearest, nested_dataclass
+from wsapps.config.overrides import Argument, shown
+from wsapps.config.schema import Choice, config_fields, join
 from wsapps.config.yaml_files import YamlFile, read_yaml
 from wsapps.errors import UserError
-from wsapps.config.overrides import Argument, shown
 
 _FROM_FILE = (
     "<file>"  # the name under which Hydra knows a YAML file that the user gave; no file can be called so

@@ -8,9 +8,9 @@ from dataclasses import MISSING
 from typing import Any
 
 from wsapps.config.compose import Group
-from wsapps.config.schema import REQUIRED, Key
 from wsapps.config.conversion import describe
 from wsapps.config.overrides import Text, shown
+from wsapps.config.schema import REQUIRED, Key
 
 _WIDTH = 110
 

@@ -8,8 +8,8 @@ from dataclasses import MISSING, dataclass, field
 from typing import Any, NoReturn, get_type_hints
 
 from wsapps.config.conversion import convert, describe, is_null, is_optional, nearest, nested_dataclass
-from wsapps.errors import UserError
 from wsapps.config.overrides import Mismatch, Text, shown
+from wsapps.errors import UserError
 
 REQUIRED = "???"  # OmegaConf's mark in a YAML file for "must be given"
 

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 from yaml.composer import ComposerError
 
-from wsapps.errors import UserError
 from wsapps.config.overrides import shown
+from wsapps.errors import UserError
 
 # YAML 1.1 takes 1e-4 for text. Loader and dumper share this rule: the text "1e-4" is dumped in quotes.
 _FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)[eE][-+]?[0-9]+$")

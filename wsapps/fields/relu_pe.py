@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -57,14 +58,12 @@ class ReluPositionalField(nn.Module):
         super().__init__()
         if min(in_features, out_features, width, octaves) < 1 or hidden_layers < 0:
             raise ValueError(
-                f"sizes must be at least 1 (hidden_layers 0), got in_features={in_features}, "
-                f"out_features={out_features}, width={width}, hidden_layers={hidden_layers}, octaves={octaves}"
+                f"sizes must be at least 1 (hidden_layers 0): in_features={in_features}, "
+                f"{out_features=}, width={width}, hidden_layers={hidden_layers}, octaves={octaves}"
             )
         self.encoding = PositionalEncoding(in_features, octaves)
         widths = [self.encoding.out_features] + [width] * (hidden_layers + 1)
-        self.layers = nn.ModuleList(
-            nn.Linear(fan_in, fan_out) for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
         self.output = nn.Linear(width, out_features)
         self.in_features, self.out_features, self.width = in_features, out_features, width
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +76,7 @@ class SinusoidalField(nn.Module):
         _check_sizes(in_features, out_features, width, hidden_layers, omega_0, omega_hidden)
         widths = [in_features] + [width] * (hidden_layers + 1)
         self.layers = nn.ModuleList()
-        for index, (fan_in, fan_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for index, (fan_in, fan_out) in enumerate(pairwise(widths)):
             layer = SineLayer(fan_in, fan_out, omega_0 if index == 0 else omega_hidden)
             if index == 0:
                 siren_first_(layer.linear.weight)
