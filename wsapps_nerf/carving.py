@@ -10,15 +10,15 @@ from __future__ import annotations
 import math
 
 import torch
-from nerfacc import OccGridEstimator
 from torch import Tensor
 
 from wsapps.errors import UserError
+from wsapps_nerf.occupancy import OccupancyGrid
 from wsapps_nerf.scene import Views
 
 
 @torch.no_grad()
-def carve(grid: OccGridEstimator, views: Views) -> float:
+def carve(grid: OccupancyGrid, views: Views) -> float:
     """Mark the cells outside the visual hull as empty for good, in place; return the part that is left.
 
     A cell is removed only where a view contains its whole footprint and sees nothing in it; what lies

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wsapps.config import doc
+from wsapps.fields import ReluPositionalField, SinusoidalField
 
 
 @dataclass
@@ -23,6 +24,9 @@ class HeadsConfig:
     colour_width: int = doc("neurons of the colour head's hidden layer", default=64)
 
 
+Trunk = SinusoidalField | ReluPositionalField
+
+
 class RadianceField(nn.Module):
     """Density and colour of a scene.
 
@@ -32,7 +36,10 @@ class RadianceField(nn.Module):
         box: ``(6,)`` the world box that is mapped to [-1, 1]^3.
     """
 
-    def __init__(self, trunk: nn.Module, width: int, box: Tensor, heads: HeadsConfig):
+    centre: Tensor  # (3,)
+    half_size: Tensor  # (3,)
+
+    def __init__(self, trunk: Trunk, width: int, box: Tensor, heads: HeadsConfig):
         super().__init__()
         self.trunk = trunk
         self.heads = heads

@@ -20,7 +20,7 @@ def build_kernels(accelerator: Accelerator) -> None:
     hint = "CUDA's compiler nvcc and ninja (pip install wsapps[cuda]) are needed"
     try:
         with accelerator.local_main_process_first():
-            from nerfacc.cuda._backend import _C
+            from nerfacc.cuda._backend import _C  # type: ignore[attr-defined]
     except (ImportError, OSError, RuntimeError) as error:
         raise UserError(f"nerfacc's CUDA kernels could not be built; {hint}: {error}") from error
     if _C is None:

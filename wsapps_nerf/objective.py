@@ -55,11 +55,13 @@ class RadianceObjective(Objective):
     that a ray takes, in factors of sqrt(2), so that only a few sizes occur.
     """
 
+    ray_count: Tensor  # 0-dimensional, int
+    seen: Tensor  # (2,) samples and rays since the last adjustment, over all ranks
+
     def __init__(self, field: RadianceField, renderer: Renderer, rays: RaysConfig):
         super().__init__()
         self.field, self.renderer, self.rays = field, renderer, rays
         self.register_buffer("ray_count", torch.tensor(rays.first))
-        # Samples and rays since the last adjustment, over all ranks.
         self.register_buffer("seen", torch.zeros(2, dtype=torch.float64))
 
     @property

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import nerfacc
 import torch
-from nerfacc import OccGridEstimator
 from torch import Tensor, nn
 
 from wsapps.config import doc
 from wsapps_nerf.carving import carve
+from wsapps_nerf.occupancy import OccupancyGrid
 from wsapps_nerf.sampling import Samples, sample_rays
 from wsapps_nerf.scene import Views
 
@@ -77,13 +77,15 @@ class Renderer(nn.Module):
         near, far: distances between which rays are sampled.
     """
 
+    step_size: Tensor  # 0-dimensional
+
     def __init__(self, config: RendererConfig, box: Tensor, near: float, far: float):
         super().__init__()
         self.config, self.near, self.far = config, near, far
         diagonal = float((box[3:] - box[:3]).norm())
         step_size = config.step_size or diagonal / _MOST_STEPS
         self.register_buffer("step_size", torch.tensor(step_size))
-        self.grid = OccGridEstimator(box.tolist(), resolution=config.grid_resolution)
+        self.grid = OccupancyGrid(box.tolist(), resolution=config.grid_resolution)
         self.grid.binaries.fill_(True)  # nerfacc starts from nothing: keep all until the first update
 
     def adapt_to(self, views: Views) -> None:

@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from nerfacc import OccGridEstimator
 from torch import Tensor
+
+from wsapps_nerf.occupancy import OccupancyGrid
 
 
 class Samples(NamedTuple):
@@ -38,7 +39,7 @@ class Samples(NamedTuple):
 
 
 def sample_rays(
-    grid: OccGridEstimator,
+    grid: OccupancyGrid,
     origins: Tensor,
     directions: Tensor,
     near: float,
@@ -64,7 +65,7 @@ def sample_rays(
 
 
 def _sample_batched(
-    grid: OccGridEstimator,
+    grid: OccupancyGrid,
     origins: Tensor,
     directions: Tensor,
     near: float,

@@ -29,6 +29,8 @@ class PositionalEncoding(nn.Module):
     ``(..., D)`` to ``(..., D (1 + 2 octaves))``.
     """
 
+    frequencies: Tensor  # (octaves,)
+
     def __init__(self, in_features: int, octaves: int):
         super().__init__()
         self.out_features = in_features * (1 + 2 * octaves)
