@@ -62,7 +62,7 @@ def keep_freed_pages() -> bool:
 
     Activations of tens of megabytes are allocated and freed in every step. By default glibc maps and
     unmaps each, and the page faults cost more than the arithmetic: a forward and backward pass through
-    three sine layers of 128 on 65,536 points took 0.38 s on 2 cores, and 0.17 s with this
+    three sine layers of 128 on 65,536 points takes 2.3 times as long on 2 cores
     (benchmarks/field_step.py).
     """
     if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
