@@ -100,7 +100,7 @@ def _run(folder: Path, settings: list[str], arguments: argparse.Namespace, deadl
     """Train, or go on training, until it has finished or the piece is over."""
     command = [
         sys.executable, "-m", "wsapps_nerf.train", f"out={folder}",
-        f"trainer.max_seconds={arguments.seconds}", "trainer.max_steps=null",
+        f"trainer.max_seconds={arguments.seconds}",
         f"trainer.evaluate_seconds={arguments.every}", *settings, *arguments.overrides,
     ]  # fmt: skip
     process = subprocess.Popen(command)

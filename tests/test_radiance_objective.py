@@ -251,7 +251,13 @@ def test_a_stopped_and_resumed_training_is_the_same_bit_for_bit(ball, tmp_path, 
 
 def test_training_learns_the_ball(ball):
     trainer = make_trainer(
-        ball, None, "trainer.max_steps=150", "trainer.optimizer.lr=3e-3", "rays.least=256", "rays.first=256"
+        ball,
+        None,
+        "trainer.max_steps=150",
+        "trainer.optimizer.lr=3e-3",
+        "trainer.optimizer.schedule=constant",
+        "rays.least=256",
+        "rays.first=256",
     )
     trainer.fit()
     losses = [entry["loss"] for entry in trainer.history]

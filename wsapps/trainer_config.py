@@ -11,10 +11,16 @@ from wsapps.optimizer import OptimizerConfig
 
 @dataclass
 class TrainerConfig:
-    """Settings of the :class:`Trainer`; they mean the same in every application."""
+    """Settings of the :class:`Trainer`; they mean the same in every application.
+
+    A run ends at ``max_steps`` or ``max_seconds``, whichever comes first. Where neither is given it takes
+    ``default_steps``, which an application's own file sets: whoever asks for 900 seconds gets 900, and
+    not the steps that its authors thought usual.
+    """
 
     max_steps: int | None = doc("stop after this many steps", default=None)
     max_seconds: float | None = doc("stop after this much training time", default=None, unit="s")
+    default_steps: int | None = doc("max_steps, where neither it nor max_seconds is given", default=None)
     seed: int = doc("seed of everything that is drawn", default=0)
     accumulate: int = doc("micro-batches a step", default=1)
     mixed_precision: Literal["no", "bf16", "fp16"] = doc("autocast precision", default="no")
@@ -34,10 +40,12 @@ class TrainerConfig:
         for name in ("evaluate_every", "evaluate_seconds", "checkpoint_seconds"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("max_steps", "max_seconds"):
+        for name in ("max_steps", "max_seconds", "default_steps"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive or null, got {value}")
+        if self.max_steps is None and self.max_seconds is None:
+            self.max_steps = self.default_steps
         if self.max_steps is None and self.max_seconds is None:
             raise ValueError("max_steps and max_seconds are both null: the run would never end")
 

@@ -19,7 +19,7 @@ from wsapps_nerf.scene import composite
 
 _WHITE, _BLACK = 1.0, 0.0
 # Small steps learn faster a second on a few cores (docs/experiments.md); a GPU wants to be filled.
-_CPU_SAMPLES, _GPU_SAMPLES = 12_000, 2**18
+_CPU_SAMPLES, _GPU_SAMPLES = 2**14, 2**18
 
 
 @dataclass
@@ -27,7 +27,7 @@ class RaysConfig:
     """How many rays a step takes, and what lies behind them."""
 
     target_samples: int | None = doc(
-        "samples a step and rank, which the number of rays follows; null is 12,000 on a CPU, 2^18 on a GPU",
+        "samples a step and rank, which the number of rays follows; null is 2^14 on a CPU, 2^18 on a GPU",
         default=None,
     )
     first: int = doc("rays of the first steps, before the samples a ray are known", default=1024)
