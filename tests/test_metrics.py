@@ -55,7 +55,9 @@ def test_psnr_of_small_integers_does_not_wrap_around():
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("noise", [0.02, 0.1, 0.5])
 @pytest.mark.parametrize("peak", [1.0, 255.0])
-def test_ssim_equals_scikit_image(channels, noise, peak):
+@pytest.mark.parametrize("strip", [200, 1 << 17])
+def test_ssim_equals_scikit_image(channels, noise, peak, strip, monkeypatch):
+    monkeypatch.setattr("wsapps.ssim._STRIP", strip)  # many strips of rows, and one
     image, reference = (peak * tensor.double() for tensor in noisy_pair(channels=channels, noise=noise))
     expected = structural_similarity(
         image.numpy(),
