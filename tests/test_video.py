@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from wsapps.errors import UserError
-from wsapps_nerf.video import VideoWriter, write_video
+from wsapps.video import VideoWriter, write_video
 
 COLOURS = np.array(
     [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [128, 128, 128]] * 2, np.uint8

@@ -11,7 +11,7 @@ from typing import Literal
 import wsapps
 from wsapps.atomic import write_json
 from wsapps.command import run_command
-from wsapps.config import default_config_dir, doc, help_text, load_config, wants_help
+from wsapps.config import doc, load_or_help
 from wsapps.progress import Progress
 from wsapps_nerf.evaluation import ViewScore, mean_scores, score_views
 from wsapps_nerf.load import load_views
@@ -32,11 +32,9 @@ class EvalConfig:
 
 def evaluate(arguments: Sequence[str]) -> None:
     """The command's body; ``arguments`` are ``key=value``."""
-    config_dir = default_config_dir("nerf")
-    if wants_help(arguments):
-        print(help_text(EvalConfig, "eval", config_dir=config_dir, program=PROGRAM, overrides=arguments))
+    config = load_or_help(EvalConfig, "eval", "nerf", PROGRAM, arguments)
+    if config is None:
         return
-    config = load_config(EvalConfig, "eval", config_dir=config_dir, overrides=arguments)
     trained = open_trained(config.out, config.data.root)
     views = load_views(trained.config.scene, trained.config.data, config.split)
     scores = _score(trained, views)

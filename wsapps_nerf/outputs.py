@@ -16,12 +16,12 @@ from wsapps.config import doc
 from wsapps.pictures import colourize, error_map, save_png, side_by_side, to_uint8
 from wsapps.report import Curve, Figure, Section, Series, write_report
 from wsapps.run_folder import RunFolder
+from wsapps.video import VideoWriter
 from wsapps_nerf.camera_path import orbit_around
 from wsapps_nerf.cameras import Cameras
 from wsapps_nerf.evaluation import Picture, ViewScore, render_view
 from wsapps_nerf.objective import RadianceObjective
 from wsapps_nerf.scene import Scene, composite
-from wsapps_nerf.video import VideoWriter
 
 _log = logging.getLogger("wsapps")
 

@@ -13,10 +13,11 @@ import torch
 from accelerate import Accelerator
 
 from wsapps.command import run_command
-from wsapps.config import default_config_dir, doc, help_text, load_config, wants_help
+from wsapps.config import doc, load_or_help
 from wsapps.errors import UserError
 from wsapps.pictures import to_uint8
 from wsapps.progress import Progress
+from wsapps.video import VideoWriter
 from wsapps_nerf.camera_path import orbit_around
 from wsapps_nerf.camera_path_file import MAX_SIDE, CameraPath, load_camera_path
 from wsapps_nerf.cameras import Cameras, focal_from_angle
@@ -25,7 +26,6 @@ from wsapps_nerf.load import load_cameras
 from wsapps_nerf.objective import RadianceObjective
 from wsapps_nerf.outputs import depth_picture, depth_range
 from wsapps_nerf.trained import DataPlace, TrainedRun, open_trained
-from wsapps_nerf.video import VideoWriter
 
 PROGRAM = "python -m wsapps_nerf.render"
 _DEFAULT_FPS = 30.0
@@ -76,11 +76,9 @@ class RenderConfig:
 
 def render(arguments: Sequence[str]) -> None:
     """The command's body; ``arguments`` are ``key=value``."""
-    config_dir = default_config_dir("nerf")
-    if wants_help(arguments):
-        print(help_text(RenderConfig, "render", config_dir=config_dir, program=PROGRAM, overrides=arguments))
+    config = load_or_help(RenderConfig, "render", "nerf", PROGRAM, arguments)
+    if config is None:
         return
-    config = load_config(RenderConfig, "render", config_dir=config_dir, overrides=arguments)
     path = load_camera_path(Path(config.path)) if config.path is not None else None
     trained = open_trained(config.out, config.data.root)
     training = load_cameras(trained.config.scene, trained.config.data, "train")

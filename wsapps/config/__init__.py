@@ -28,6 +28,7 @@ __all__ = [
     "from_yaml",
     "help_text",
     "load_config",
+    "load_or_help",
     "to_yaml",
     "wants_help",
 ]
@@ -50,6 +51,26 @@ def load_config(cls: type[C], name: str, *, config_dir: Path | str, overrides: S
     composition = _compose(cls, name, config_dir, arguments)
     where = _where(composition.arguments, composition.lines, str(config_dir / f"{name}.yaml"))
     return Builder(cls, where).build(composition.tree)
+
+
+def load_or_help(
+    cls: type[C], name: str, application: str, program: str, arguments: Sequence[str]
+) -> C | None:
+    """What a command begins with: its configuration; or None, after ``--help`` was asked for and printed.
+
+    Args:
+        cls, name: as in :func:`load_config`.
+        application: whose configuration folder is used (see :func:`default_config_dir`).
+        program: how the command is called, for the help.
+
+    Raises:
+        UserError: as :func:`load_config`.
+    """
+    config_dir = default_config_dir(application)
+    if wants_help(arguments):
+        print(help_text(cls, name, config_dir=config_dir, program=program, overrides=arguments))
+        return None
+    return load_config(cls, name, config_dir=config_dir, overrides=arguments)
 
 
 def _compose(cls: type, name: str, config_dir: Path, arguments: Sequence[Argument]) -> Composition:

@@ -1,0 +1,99 @@
+"""One run of a command: its folder, the same for all ranks, its log, and the figures that every run has."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+import wsapps
+from wsapps.accelerator import on_main
+from wsapps.command import log_to_file
+from wsapps.config import differences, from_yaml, to_yaml
+from wsapps.run_folder import RunFolder, default_path
+from wsapps.trainer import FitResult
+
+_log = logging.getLogger("wsapps")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in progress: its folder, its ranks, and when this process began."""
+
+    folder: RunFolder
+    accelerator: Accelerator
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the rank that writes and speaks."""
+        return self.accelerator.is_main_process
+
+    def say(self, message: str, *values: Any) -> None:
+        """Log a message on the first rank."""
+        if self.is_main:
+            _log.info(message, *values)
+
+    def usual_metrics(self, result: FitResult) -> dict[str, float | str]:
+        """The figures that metrics.json has in every application."""
+        return {
+            "train_seconds": result.seconds,
+            "wall_seconds": time.monotonic() - self.began,
+            "steps": result.steps,
+            "device": describe_device(self.accelerator.device),
+            "version": wsapps.__version__,
+        }
+
+
+@contextlib.contextmanager
+def open_run(config: Any, application: str, name: str, accelerator: Accelerator) -> Iterator[Run]:
+    """Open the run folder of a configuration, log into it meanwhile, and close it at the end.
+
+    Only the first rank opens it; the others learn where it is.
+
+    Args:
+        config: the command's dataclass; its ``out`` is the folder, or None for
+            ``runs/<application>/<name>-<time>``.
+
+    Raises:
+        UserError: as :meth:`RunFolder.open`, on all ranks.
+    """
+    began = time.monotonic()
+    opened: list[RunFolder] = []
+
+    def changes(old_yaml: str) -> list[str]:
+        return differences(from_yaml(type(config), old_yaml, "config.yaml"), config)
+
+    def open_folder() -> tuple[str, Any]:
+        path = Path(config.out) if config.out else default_path(application, name)
+        opened.append(RunFolder.open(path, to_yaml(config), changes))
+        return str(path), opened[0].status
+
+    path, status = on_main(accelerator, open_folder)
+    folder = opened[0] if opened else RunFolder(Path(path), status)
+    try:
+        with contextlib.ExitStack() as stack:
+            if accelerator.is_main_process and status != "finished":
+                stack.callback(_stop_logging, log_to_file(folder.log_path))
+            yield Run(folder, accelerator, began)
+    finally:
+        folder.close()
+
+
+def _stop_logging(handler: logging.Handler) -> None:
+    logging.getLogger("wsapps").removeHandler(handler)
+    handler.close()
+
+
+def describe_device(device: torch.device) -> str:
+    """The device in words: a GPU's name, or the number of CPU threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({torch.get_num_threads()} threads)"
