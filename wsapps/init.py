@@ -86,6 +86,28 @@ def weight_scaling_(module: nn.Module, alpha: float, last: nn.Module | None = No
     return module
 
 
+def frequency_scaling_(module: nn.Module, gain: float) -> nn.Module:
+    """Frequency scaling, in place: multiply the first weight matrix, and nothing else, by ``gain``.
+
+    The rival of weight scaling in Yeom et al., ICLR 2025: it moves the frequencies of the
+    first sines from omega_0 W_1 to gain omega_0 W_1. A larger omega_0 would multiply the bias as well.
+    The first matrix is the one registered first, see :func:`weight_matrices`; calling it twice scales twice.
+
+    Args:
+        module: the network, already initialised.
+        gain: the factor; 1 changes nothing. Finite and positive.
+
+    Raises:
+        ValueError: gain is not finite and positive, or fewer than two layers were found.
+    """
+    if not (math.isfinite(gain) and gain > 0):
+        raise ValueError(f"frequency gain must be finite and positive, got {gain}")
+    first = weight_matrices(module)[0]
+    with torch.no_grad():
+        first.mul_(gain)
+    return module
+
+
 def weight_matrices(module: nn.Module, at_least: int = 2) -> list[nn.Parameter]:
     """The weight matrices of a network's affine layers, in the order in which they are registered.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wsapps.config import choice, doc
-from wsapps.fields import FIELDS
+from wsapps.fields import FIELDS, make_field
 from wsapps.seeding import seed_global
 from wsapps.trainer import TrainerConfig
 from wsapps_nerf.field import HeadsConfig, RadianceField
@@ -28,14 +28,14 @@ class TrainConfig:
     renderer: RendererConfig = field(default_factory=RendererConfig)
     rays: RaysConfig = field(default_factory=RaysConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(max_steps=2000))
+    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(default_steps=2300))
     outputs: OutputsConfig = field(default_factory=OutputsConfig)
 
 
 def build_objective(config: TrainConfig, space: Space) -> RadianceObjective:
     """Field, renderer and loss for a scene's space, initialised from the configured seed."""
     seed_global(config.trainer.seed, "init")
-    trunk = FIELDS[config.method.name].from_config(3, 1, config.method)
+    trunk = make_field(3, 1, config.method)
     radiance_field = RadianceField(trunk, trunk.width, space.box, config.heads)
     renderer = Renderer(config.renderer, space.box, space.near, space.far)
     return RadianceObjective(radiance_field, renderer, config.rays)

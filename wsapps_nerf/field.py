@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wsapps.config import doc
-from wsapps.fields import ReluPositionalField, SinusoidalField
+from wsapps.fields import Field
 
 
 @dataclass
@@ -24,9 +24,6 @@ class HeadsConfig:
     colour_width: int = doc("neurons of the colour head's hidden layer", default=64)
 
 
-Trunk = SinusoidalField | ReluPositionalField
-
-
 class RadianceField(nn.Module):
     """Density and colour of a scene.
 
@@ -39,7 +36,7 @@ class RadianceField(nn.Module):
     centre: Tensor  # (3,)
     half_size: Tensor  # (3,)
 
-    def __init__(self, trunk: Trunk, width: int, box: Tensor, heads: HeadsConfig):
+    def __init__(self, trunk: Field, width: int, box: Tensor, heads: HeadsConfig):
         super().__init__()
         self.trunk = trunk
         self.heads = heads

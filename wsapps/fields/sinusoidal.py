@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from wsapps.config import doc
-from wsapps.init import siren_first_, siren_hidden_, weight_scaling_
+from wsapps.fields.network import LayeredField, check_positive
+from wsapps.init import frequency_scaling_, siren_first_, siren_hidden_, weight_scaling_
 
 
 @dataclass
@@ -22,6 +22,7 @@ class SinusoidalConfig:
     omega_0: float = doc("frequency factor of the first sine", default=30.0)
     omega_hidden: float = doc("frequency factor of the other sines", default=30.0)
     alpha: float = doc("weight scaling; 1 is SIREN", default=2.5)
+    frequency_gain: float = doc("frequency scaling: a factor on the first weights alone", default=1.0)
 
 
 class SineLayer(nn.Module):
@@ -39,7 +40,7 @@ class SineLayer(nn.Module):
         return f"omega={self.omega:g}"
 
 
-class SinusoidalField(nn.Module):
+class SinusoidalField(LayeredField):
     """A sinusoidal neural field: coordinates ``(..., in_features)`` to values ``(..., out_features)``.
 
     One first sine layer, ``hidden_layers`` more, and a linear output. Weights are drawn by SIREN's
@@ -55,6 +56,8 @@ class SinusoidalField(nn.Module):
         omega_0, omega_hidden: frequency factors of the first and of the other sines, positive.
         alpha: weight scaling. 1 is SIREN, 2.5 the paper's choice for images; deeper networks,
             radiance fields and PDEs want less.
+        frequency_gain: frequency scaling, the rival of weight scaling that multiplies the first
+            layer's weights alone. 1 changes nothing; it comes on top of ``alpha``.
 
     Raises:
         ValueError: a size below 1, or a factor that is not positive.
@@ -71,22 +74,18 @@ class SinusoidalField(nn.Module):
         omega_0: float = 30.0,
         omega_hidden: float = 30.0,
         alpha: float = 2.5,
+        frequency_gain: float = 1.0,
     ):
-        super().__init__()
-        _check_sizes(in_features, out_features, width, hidden_layers, omega_0, omega_hidden)
-        widths = [in_features] + [width] * (hidden_layers + 1)
-        self.layers = nn.ModuleList()
-        for index, (fan_in, fan_out) in enumerate(pairwise(widths)):
-            layer = SineLayer(fan_in, fan_out, omega_0 if index == 0 else omega_hidden)
-            if index == 0:
-                siren_first_(layer.linear.weight)
-            else:
-                siren_hidden_(layer.linear.weight, omega_hidden)
-            self.layers.append(layer)
-        self.output = nn.Linear(width, out_features)
+        check_positive(omega_0=omega_0, omega_hidden=omega_hidden)
+
+        def make_layer(fan_in: int, fan_out: int, index: int) -> SineLayer:
+            return siren_layer(fan_in, fan_out, omega_hidden if index else omega_0, first=index == 0)
+
+        super().__init__(in_features, out_features, width, hidden_layers, make_layer)
         siren_hidden_(self.output.weight, omega_hidden)
-        self.in_features, self.out_features, self.width, self.alpha = in_features, out_features, width, alpha
+        self.alpha, self.frequency_gain = alpha, frequency_gain
         weight_scaling_(self, alpha, last=self.output)
+        frequency_scaling_(self, frequency_gain)
 
     @classmethod
     def from_config(cls, in_features: int, out_features: int, config: SinusoidalConfig) -> SinusoidalField:
@@ -98,29 +97,15 @@ class SinusoidalField(nn.Module):
             omega_0=config.omega_0,
             omega_hidden=config.omega_hidden,
             alpha=config.alpha,
+            frequency_gain=config.frequency_gain,
         )
 
-    def features(self, coordinates: Tensor) -> Tensor:
-        """The last hidden activations, ``(..., width)`` in [-1, 1]: what an output head stands on."""
-        for layer in self.layers:
-            coordinates = layer(coordinates)
-        return coordinates
 
-    def forward(self, coordinates: Tensor) -> Tensor:
-        return self.output(self.features(coordinates))
-
-
-def _check_sizes(
-    in_features: int, out_features: int, width: int, hidden_layers: int, omega_0: float, omega_hidden: float
-) -> None:
-    for name, value, least in (
-        ("in_features", in_features, 1),
-        ("out_features", out_features, 1),
-        ("width", width, 1),
-        ("hidden_layers", hidden_layers, 0),
-    ):
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, got {value}")
-    for name, factor in (("omega_0", omega_0), ("omega_hidden", omega_hidden)):
-        if not factor > 0:
-            raise ValueError(f"{name} must be positive, got {factor}")
+def siren_layer(in_features: int, out_features: int, omega: float, first: bool) -> SineLayer:
+    """A sine layer drawn by SIREN's rule, as the first layer or as one of the others."""
+    layer = SineLayer(in_features, out_features, omega)
+    if first:
+        siren_first_(layer.linear.weight)
+    else:
+        siren_hidden_(layer.linear.weight, omega)
+    return layer
