@@ -7,7 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsapps.samplers import PointSampler
+from wsapps.accelerator import make_accelerator
+from wsapps.field_objective import FieldObjective
+from wsapps.fields import SinusoidalField
+from wsapps.gradient import accumulate_gradient
+from wsapps.samplers import PointSampler, parts_for
 
 
 def numbered(count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -105,3 +109,54 @@ def test_to_keeps_the_draws():
 def test_unsuitable_tensors(coordinates, values, points):
     with pytest.raises(ValueError, match=r"pair up|at least one point"):
         PointSampler(torch.zeros(coordinates), torch.zeros(values), points)
+
+
+@pytest.mark.parametrize(
+    ("count", "parts", "world"), [(10, 1, 1), (10, 3, 1), (17, 4, 2), (64, 8, 3), (5, 5, 1)]
+)
+def test_the_parts_of_a_step_are_all_points_once(count, parts, world):
+    coordinates, values = numbered(count)
+    weights = torch.arange(float(count))
+    sampler = PointSampler(coordinates, values, weights=weights, parts=parts)
+    for step in range(2):
+        seen = [
+            sampler(step * parts + part, rank, world)["weights"]
+            for part in range(parts)
+            for rank in range(world)
+        ]
+        assert torch.cat(seen).sort().values.tolist() == list(range(count))
+        assert max(map(len, seen)) <= -(-count // parts)
+
+
+def test_parts_give_the_gradient_of_all_points():
+    torch.manual_seed(0)
+    objective = FieldObjective(SinusoidalField(2, 1, width=8).double())
+    coordinates, values = torch.rand(50, 2).double(), torch.rand(50, 1).double()
+    weights = torch.rand(50).double()
+    found = []
+    for parts in (1, 7):
+        sampler = PointSampler(coordinates, values, weights=weights, parts=parts)
+        objective.zero_grad()
+        accumulate_gradient(make_accelerator(), objective, [sampler(i, 0, 1) for i in range(parts)])
+        found.append([parameter.grad.clone() for parameter in objective.parameters()])
+    for whole, divided in zip(*found, strict=True):
+        assert float((whole - divided).abs().max()) <= 1e-12 * float(whole.abs().max())
+    plain = ((objective.field(coordinates) - values).square() * weights[:, None]).mean()
+    (wanted,) = torch.autograd.grad(plain, objective.field.output.bias)
+    torch.testing.assert_close(objective.field.output.bias.grad, wanted, rtol=1e-12, atol=0)
+
+
+def test_cpu_parts_fit_the_cache_and_other_devices_take_all():
+    assert parts_for(65_536, torch.device("cpu")) == 16
+    assert parts_for(100, torch.device("cpu")) == 1
+    assert parts_for(65_536, torch.device("cuda")) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"parts": 0}, "parts"), ({"parts": 11}, "parts"), ({"parts": 2, "points": 5}, "parts"),
+     ({"weights": torch.ones(9)}, "weights")],
+)  # fmt: skip
+def test_bad_parts_and_weights(settings, message):
+    with pytest.raises(ValueError, match=message):
+        PointSampler(*numbered(10), **settings)

@@ -6,6 +6,7 @@ The core: sinusoidal fields with weight-scaled initialisation, a trainer, checkp
 from importlib.metadata import PackageNotFoundError, version
 
 from wsapps.errors import UserError
+from wsapps.export import load_field, save_field
 from wsapps.fields import ReluPositionalField, SinusoidalField
 from wsapps.finite import Diverged
 from wsapps.fit import fit
@@ -30,6 +31,8 @@ __all__ = [
     "UserError",
     "__version__",
     "fit",
+    "load_field",
+    "save_field",
     "siren_",
     "weight_scaling_",
 ]

@@ -13,8 +13,9 @@ from wsapps.objective import Batch, Objective
 class FieldObjective(Objective):
     """Mean squared error of a field, over points and channels.
 
-    Batches hold ``coordinates (N, D)`` and ``values (N, C)``. ``peak`` is the signal's largest value
-    for the PSNR shown.
+    Batches hold ``coordinates (N, D)``, ``values (N, C)`` and perhaps ``weights (N,)``, factors of the
+    squared errors whose mean over the whole signal is 1. ``peak`` is the signal's largest value for the
+    PSNR shown.
     """
 
     def __init__(self, field: nn.Module, peak: float = 1.0):
@@ -24,7 +25,10 @@ class FieldObjective(Objective):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         error = self.field(batch["coordinates"]) - batch["values"]
-        loss_sum = error.square().sum()
+        squared = error.square()
+        if "weights" in batch:
+            squared = squared * batch["weights"][:, None]
+        loss_sum = squared.sum()
         return {"loss_sum": loss_sum, "count": loss_sum.new_full((), error.numel())}
 
     def metrics(self, totals: Mapping[str, float]) -> dict[str, float]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from wsapps.accelerator import make_accelerator
 from wsapps.cpu import prepare_cpu
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.sinusoidal import SinusoidalField
 from wsapps.optimizer import OptimizerConfig
-from wsapps.samplers import PointSampler
+from wsapps.samplers import PointSampler, parts_for
 from wsapps.seeding import seed_global
 from wsapps.trainer import Trainer, TrainerConfig
 
@@ -63,13 +64,21 @@ def fit(
         field = SinusoidalField(
             coordinates_ND.shape[1], values_NC.shape[1], width, hidden_layers, omega_0, omega_hidden, alpha
         )
+    accelerator = make_accelerator()
+    parts = parts_for(len(coordinates_ND), accelerator.device) if points is None else 1
     config = TrainerConfig(
-        max_steps=steps, max_seconds=seconds, seed=seed, compile=compile, optimizer=OptimizerConfig(lr=lr)
+        max_steps=steps,
+        max_seconds=seconds,
+        seed=seed,
+        accumulate=parts,
+        compile=compile,
+        optimizer=OptimizerConfig(lr=lr),
     )
-    sampler = PointSampler(coordinates_ND, values_NC, points, seed)
+    sampler = PointSampler(coordinates_ND, values_NC, points, seed, parts=parts).to(accelerator.device)
     peak = float(values_NC.abs().max()) or 1.0
-    trainer = Trainer(config, FieldObjective(field, peak), sampler, show_progress=progress)
-    trainer.batch = sampler.to(trainer.accelerator.device)
+    trainer = Trainer(
+        config, FieldObjective(field, peak), sampler, accelerator=accelerator, show_progress=progress
+    )
     trainer.fit()
     return field.eval()
 

@@ -43,6 +43,15 @@ class Section:
 
 
 @dataclass(frozen=True)
+class TextTable:
+    """A table of texts: `rows` of (text, whether it stands out), as many a row as there are columns."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[tuple[str, bool]]]
+
+
+@dataclass(frozen=True)
 class Series:
     """One line of a chart. Points that are not finite (or not positive, on a log axis) leave a gap."""
 
@@ -70,6 +79,7 @@ def write_report(
     sections: Sequence[Section] = (),
     curves: Sequence[Curve] = (),
     config_yaml: str = "",
+    tables: Sequence[TextTable] = (),
 ) -> Path:
     """Write `index.html` into a run folder and return its path.
 
@@ -98,6 +108,7 @@ def write_report(
             for s in sections
         ],
         config_yaml=config_yaml,
+        tables=tables,
     )
     path = folder / "index.html"
     write_text(path, page)

@@ -8,6 +8,17 @@ from torch import Tensor
 from wsapps.objective import Batch
 from wsapps.seeding import generator
 
+# Points whose activations stay in a CPU's cache from layer to layer, forward and back (docs/benchmarks.md).
+CPU_PART = 4096
+
+
+def parts_for(points: int, device: torch.device) -> int:
+    """Into how many micro-batches a step over ``points`` points is best divided on a device.
+
+    On a CPU, parts of about :data:`CPU_PART` points; elsewhere one. The gradient is that of all points.
+    """
+    return max(1, round(points / CPU_PART)) if device.type == "cpu" else 1
+
 
 class PointSampler:
     """Batches of coordinate-value pairs, drawn by (seed, step, rank).
@@ -17,15 +28,26 @@ class PointSampler:
     Args:
         coordinates: ``(N, D)``.
         values: ``(N, C)``.
-        points: points a step over all ranks, drawn without memory of earlier steps; None takes all N
-            in every step, divided among the ranks.
+        points: points a micro-batch over all ranks, drawn without memory of earlier ones; None takes all
+            N in every step, divided among the ranks.
         seed: of the draws.
+        weights: ``(N,)`` factors of the squared errors, of mean 1; None for equal ones.
+        parts: for ``points=None``, the number of micro-batches that make up the N points, one after the
+            other: the trainer's ``accumulate``, so that a step sees each point once.
 
     Raises:
-        ValueError: the tensors do not pair up, or hold no point.
+        ValueError: the tensors do not pair up, or hold no point; or more parts than points.
     """
 
-    def __init__(self, coordinates: Tensor, values: Tensor, points: int | None = None, seed: int = 0):
+    def __init__(
+        self,
+        coordinates: Tensor,
+        values: Tensor,
+        points: int | None = None,
+        seed: int = 0,
+        weights: Tensor | None = None,
+        parts: int = 1,
+    ):
         if coordinates.dim() != 2 or values.dim() != 2 or coordinates.shape[0] != values.shape[0]:
             raise ValueError(
                 f"coordinates (N, D) and values (N, C) must pair up, got {tuple(coordinates.shape)} and "
@@ -35,16 +57,28 @@ class PointSampler:
             raise ValueError(
                 f"at least one point a step is needed, got N={coordinates.shape[0]}, points={points}"
             )
-        self.coordinates, self.values, self.points, self.seed = coordinates, values, points, seed
+        if not 1 <= parts <= coordinates.shape[0] or (parts > 1 and points is not None):
+            raise ValueError(f"parts must be 1 to N, and 1 where points are drawn, got {parts}")
+        if weights is not None and weights.shape != coordinates.shape[:1]:
+            raise ValueError(f"weights must have shape (N,), got {tuple(weights.shape)}")
+        self.tensors = {"coordinates": coordinates, "values": values}
+        if weights is not None:
+            self.tensors["weights"] = weights
+        self.points, self.seed, self.parts = points, seed, parts
+
+    def __len__(self) -> int:
+        return self.tensors["coordinates"].shape[0]
 
     def to(self, device: torch.device) -> PointSampler:
-        return PointSampler(self.coordinates.to(device), self.values.to(device), self.points, self.seed)
+        tensors = {name: tensor.to(device) for name, tensor in self.tensors.items()}
+        return PointSampler(**tensors, points=self.points, seed=self.seed, parts=self.parts)
 
     def __call__(self, step: int, rank: int, world: int) -> Batch:
         if self.points is None:
-            return {"coordinates": self.coordinates[rank::world], "values": self.values[rank::world]}
+            part = step % self.parts
+            first, last = (len(self) * edge // self.parts for edge in (part, part + 1))
+            return {name: tensor[first:last][rank::world] for name, tensor in self.tensors.items()}
         mine = self.points // world + (rank < self.points % world)
-        drawn = torch.randint(
-            self.coordinates.shape[0], (mine,), generator=generator(self.seed, "points", step, rank)
-        ).to(self.coordinates.device)
-        return {"coordinates": self.coordinates[drawn], "values": self.values[drawn]}
+        drawn = torch.randint(len(self), (mine,), generator=generator(self.seed, "points", step, rank))
+        drawn = drawn.to(self.tensors["coordinates"].device)
+        return {name: tensor[drawn] for name, tensor in self.tensors.items()}
