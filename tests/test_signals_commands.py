@@ -1,0 +1,202 @@
+"""fit, resample and compare from end to end on tiny signals: what they write, refuse, and continue."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import torch
+
+import wsapps
+from wsapps_signals import __main__ as console
+from wsapps_signals import compare, fit, resample
+
+TINY = ["method.width=16", "trainer.max_steps=6", "trainer.log_every=2"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging(monkeypatch):
+    """Each test's stderr is another one, and no data folder is set."""
+    monkeypatch.delenv("WSAPPS_DATA", raising=False)
+    logger = logging.getLogger("wsapps")
+    logger.handlers.clear()
+    yield
+    logger.handlers.clear()
+    logger.propagate = True
+
+
+@pytest.fixture
+def picture(tmp_path):
+    y, x = np.mgrid[0:16, 0:20]
+    rgb = np.stack([10 * y, 12 * x, 255 - 10 * y], axis=-1).astype(np.uint8)
+    iio.imwrite(tmp_path / "a picture.png", rgb)
+    return tmp_path / "a picture.png"
+
+
+def test_a_photograph_with_no_other_option(picture, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert fit.main([f"path={picture}", f"out={out}", *TINY]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["steps"] == 6
+    assert metrics["bits_per_point"] == pytest.approx(8 * metrics["field_bytes"] / 320)
+    for name in ("index.html", "config.yaml", "log.txt", "history.json", "preview.png"):
+        assert (out / name).is_file(), name
+    field = wsapps.load_field(out / "field")
+    points = torch.rand(7, 2) * 2 - 1
+    assert field(points).shape == (7, 3)
+    said = capsys.readouterr().err
+    assert fit.main([f"path={picture}", f"out={out}", *TINY]) == 0
+    assert "is finished (psnr" in capsys.readouterr().err
+    assert fit.main([f"path={picture}", f"out={out}", *TINY, "trainer.seed=1"]) == 2
+    assert "trainer.seed: 0 in the run folder, 1 now" in capsys.readouterr().err
+    assert "16x20" in said or "320 points" in said
+
+
+def test_a_fit_improves_with_steps(picture, tmp_path):
+    scores = []
+    for steps in (1, 150):
+        out = tmp_path / str(steps)
+        arguments = [f"path={picture}", f"out={out}", "method.width=32", f"trainer.max_steps={steps}"]
+        assert fit.main([*arguments, "trainer.optimizer.lr=1e-3"]) == 0
+        scores.append(json.loads((out / "metrics.json").read_text())["psnr"])
+    assert scores[1] > scores[0] + 10
+
+
+@pytest.mark.parametrize("holdout", ["every_other", "random", "downsample"])
+def test_held_out_samples_are_scored_apart(picture, tmp_path, holdout):
+    out = tmp_path / "run"
+    assert fit.main([f"path={picture}", f"out={out}", f"holdout={holdout}", *TINY]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["train_psnr"] != metrics["test_psnr"]
+
+
+def test_a_killed_fit_continues_to_the_same_field(picture, tmp_path):
+    arguments = [f"path={picture}", "method.width=16", "trainer.log_every=1"]
+    assert fit.main([*arguments, f"out={tmp_path / 'whole'}", "trainer.max_steps=12"]) == 0
+    half = tmp_path / "half"
+    assert fit.main([*arguments, f"out={half}", "trainer.max_steps=6"]) == 0
+    config = (half / "config.yaml").read_text().replace("max_steps: 6", "max_steps: 12")
+    (half / "config.yaml").write_text(config)
+    (half / "metrics.json").unlink()
+    assert fit.main([*arguments, f"out={half}", "trainer.max_steps=12"]) == 0
+    fields = [wsapps.load_field(tmp_path / name / "field") for name in ("whole", "half")]
+    for one, two in zip(*(field.parameters() for field in fields), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_resampling_to_another_size(picture, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert fit.main([f"path={picture}", f"out={out}", *TINY]) == 0
+    assert resample.main([f"out={out}", "size=[9,31]"]) == 0
+    (file,) = (out / "resampled").iterdir()
+    assert iio.imread(file).shape == (9, 31, 3)
+    assert str(file) in capsys.readouterr().out
+    assert resample.main([f"out={out}", "size=[9]"]) == 2
+    assert resample.main([f"out={tmp_path / 'nowhere'}", "size=[9,31]"]) == 2
+    assert capsys.readouterr().err.count("error:") == 2
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "occupancy", "sphere", "video"])
+@pytest.mark.slow
+def test_embedded_samples_need_no_path(kind, tmp_path):
+    out = tmp_path / "run"
+    small = {
+        "image": ["signal.max_side=32"],
+        "audio": ["signal.max_points=2000"],
+        "occupancy": ["signal.points=2000", "signal.grid=24"],
+        "sphere": ["signal.max_points=600"],
+        "video": ["signal.max_frames=4", "signal.max_side=16"],
+    }
+    assert fit.main([f"signal={kind}", f"out={out}", *TINY, *small[kind]]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert np.isfinite(metrics["iou" if kind == "occupancy" else "psnr"])
+    assert (out / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["signal=imgae"], "image"),
+        (["method=sirne"], "siren"),
+        (["path=missing.png"], "missing.png"),
+        (["method.alpha=0"], "alpha"),
+        (["match_width=2", "method=ffn"], "match_width"),
+        (["points.per_step=0"], "per_step"),
+        (["holdout=half"], "holdout"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments, words, tmp_path, capsys):
+    assert fit.main([*arguments, f"out={tmp_path / 'run'}", "trainer.max_steps=1"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert words in said
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+@pytest.fixture
+def comparison(picture, tmp_path):
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("name: mine\nsignals:\n  first: [signal=image, 'path=a picture.png']\n")
+    protocol = tmp_path / "protocol.yaml"
+    protocol.write_text(
+        "name: tiny\nsettings: [trainer.max_steps=4, trainer.log_every=2, match_width=40]\n"
+        "learning_rates: [1e-4, 1e-2]\n"
+    )
+    return [
+        f"out={tmp_path / 'compared'}",
+        f"suite={suite}",
+        f"protocol={protocol}",
+        f"data.root={tmp_path}",
+        "methods=[siren,relu_pe,weight_scaling]",
+        "more_seeds={siren: 2}",
+    ]
+
+
+@pytest.mark.slow
+def test_a_comparison_is_complete_and_its_cells_are_not_repeated(comparison, tmp_path, monkeypatch):
+    assert compare.main(comparison) == 0
+    out = tmp_path / "compared"
+    rows = list(csv.DictReader((out / "cells.csv").open()))
+    # Two rates for each method's first seed; another seed at the better rate for one method.
+    assert len(rows) == 3 * 2 + 1
+    assert {row["learning_rate"] for row in rows} == {"0.0001", "0.01"}
+    table = (out / "table.md").read_text()
+    siren = [
+        float(row["psnr"]) for row in rows if row["method"] == "siren" and row["learning_rate"] == "0.01"
+    ]
+    assert f"{np.mean(siren):.2f} ± {np.std(siren, ddof=1):.2f}" in table
+    assert "Learning rates chosen" in table
+    assert r"\begin{tabular}" in (out / "table.tex").read_text()
+    counts = [float(row["parameters"]) for row in rows]
+    assert max(counts) <= 1.06 * min(counts)  # each within 3 % of the same number
+    page = (out / "index.html").read_text()
+    assert "weight_scaling" in page
+    assert (out / "sheet_first.png").is_file()
+
+    def never(*arguments, **settings):
+        raise AssertionError("a finished cell is fitted again")
+
+    (out / "metrics.json").unlink()
+    monkeypatch.setattr(compare, "fit_signal", never)
+    assert compare.main(comparison) == 0
+    assert list(csv.DictReader((out / "cells.csv").open())) == rows
+
+
+def test_a_suite_without_its_files_ends_before_anything_is_fitted(comparison, tmp_path, capsys):
+    arguments = [text for text in comparison if not text.startswith("data.root")]
+    assert compare.main(arguments) == 2
+    assert "needs data.root= or WSAPPS_DATA" in capsys.readouterr().err
+    assert compare.main([*comparison, 'settings=["trainer.maxsteps=3"]']) == 2
+    assert "max_steps" in capsys.readouterr().err
+    assert not (tmp_path / "compared").exists()
+
+
+def test_console_script(capsys):
+    assert console.main(["--help"]) == 0
+    assert "compare" in capsys.readouterr().out
+    assert console.main(["fti"]) == 2
+    assert "did you mean 'fit'?" in capsys.readouterr().err

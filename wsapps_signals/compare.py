@@ -1,0 +1,193 @@
+"""``python -m wsapps_signals.compare``: methods x signals x seeds, as tables and a page.
+
+Every cell is a run folder of its own under ``cells/``. A finished one is not repeated and an interrupted one
+continues, so that the command can be killed and called again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from wsapps.accelerator import make_accelerator
+from wsapps.command import run_command
+from wsapps.config import default_config_dir, doc, load_config, load_or_help
+from wsapps.cpu import prepare_cpu
+from wsapps.errors import UserError
+from wsapps.finite import Diverged
+from wsapps.run import Run, open_run
+from wsapps_signals.cells import Cell, Outcome, best_rate, read_outcome
+from wsapps_signals.comparison import write_comparison
+from wsapps_signals.config import FitConfig, build_field
+from wsapps_signals.fit import fit_signal, load_signal
+from wsapps_signals.signal import Signal
+
+PROGRAM = "python -m wsapps_signals.compare"
+METHODS = (
+    "xavier", "relu_pe", "ffn", "siren", "gauss", "mfn", "wire", "nfsl", "sinc", "weight_scaling"
+)  # fmt: skip
+
+
+@dataclass
+class SuiteConfig:
+    """Which signals; one YAML file a suite in configs/signals/suite/, or your own."""
+
+    name: str = doc("of the suite", default="embedded")
+    signals: dict[str, list[str]] = doc(
+        "name: settings of wsapps_signals.fit that choose the signal; a path is looked for under data.root",
+        default_factory=dict,
+    )
+
+
+@dataclass
+class ProtocolConfig:
+    """How fields are fitted; one YAML file a protocol in configs/signals/protocol/."""
+
+    name: str = doc("of the protocol", default="quick")
+    settings: list[str] = doc("settings of wsapps_signals.fit for every cell", default_factory=list)
+    kinds: dict[str, list[str]] = doc("further settings for a kind of signal", default_factory=dict)
+    learning_rates: list[float] = doc(
+        "rates of which each method takes its best on the first seed; empty keeps that of the settings",
+        default_factory=list,
+    )
+
+
+@dataclass
+class DataConfig:
+    """Where the suite's files are."""
+
+    root: str | None = doc("folder that a suite's paths start from; $WSAPPS_DATA otherwise", default=None)
+
+
+@dataclass
+class CompareConfig:
+    """What is compared; configs/signals/compare.yaml fills it."""
+
+    out: str | None = doc("folder; by default runs/signals/<suite>-<protocol>-<time>", default=None)
+    suite: SuiteConfig = field(default_factory=SuiteConfig)
+    protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    methods: list[str] = doc("files of configs/signals/method/", default_factory=lambda: list(METHODS))
+    seeds: int = doc("seeds a cell: 0, 1, ...", default=1)
+    more_seeds: dict[str, int] = doc(
+        "seeds of single methods, in place of seeds",
+        default_factory=lambda: {"siren": 3, "weight_scaling": 3},
+    )
+    settings: list[str] = doc("further settings of wsapps_signals.fit for every cell", default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1 or any(count < 1 for count in self.more_seeds.values()):
+            raise ValueError("seeds and more_seeds must be at least 1")
+        if not self.methods or not self.suite.signals:
+            raise ValueError("methods and suite.signals must not be empty")
+
+    def seeds_of(self, method: str) -> range:
+        return range(self.more_seeds.get(method, self.seeds))
+
+
+def compare(arguments: Sequence[str]) -> None:
+    """The command's body; ``arguments`` are ``key=value``."""
+    config = load_or_help(CompareConfig, "compare", "signals", PROGRAM, arguments)
+    if config is None:
+        return
+    prepare_cpu()
+    accelerator = make_accelerator()
+    _check(config)
+    name = f"{config.suite.name}-{config.protocol.name}"
+    with open_run(config, "signals", name, accelerator) as run:
+        outcomes = _run_all(config, run)
+        if run.is_main:
+            write_comparison(run.folder, name, outcomes)
+        accelerator.wait_for_everyone()
+        run.say("tables and pictures: %s", run.folder.path / "index.html")
+
+
+def _check(config: CompareConfig) -> None:
+    """Read every signal and build every field once: what is wrong ends here, and not after an hour."""
+    signals: dict[str, Signal] = {}
+    for cell in _cells(config, Path(config.out or ".")):
+        if cell.seed == 0:
+            if cell.signal not in signals:
+                signals = {cell.signal: load_signal(cell.config)}
+            signal = signals[cell.signal]
+            build_field(cell.config, signal.coordinates.shape[1], signal.values.shape[1])
+
+
+def _run_all(config: CompareConfig, run: Run) -> list[Outcome]:
+    """Fit every cell that is not finished; the outcomes, each method at its own learning rate."""
+    outcomes: list[Outcome] = []
+    signals: dict[str, Signal] = {}
+    rates = config.protocol.learning_rates or [None]
+    cells = list(_cells(config, run.folder.path))
+    trials = [cell for cell in cells if cell.seed == 0]
+    for number, cell in enumerate(trials, start=1):
+        run.say("cell %d of %d: %s", number, len(trials), cell.title)
+        outcomes.append(_run_cell(cell, signals, run.accelerator))
+    for cell in (cell for cell in cells if cell.seed > 0):
+        if len(rates) == 1 or cell.rate == best_rate(outcomes, cell.signal, cell.method):
+            run.say("another seed: %s", cell.title)
+            outcomes.append(_run_cell(cell, signals, run.accelerator))
+    return outcomes
+
+
+def _run_cell(cell: Cell, signals: dict[str, Signal], accelerator: Accelerator) -> Outcome:
+    with open_run(cell.config, "signals", cell.title, accelerator) as run:
+        if run.folder.status != "finished":
+            if cell.signal not in signals:
+                signals.clear()  # one in memory
+                signals[cell.signal] = load_signal(cell.config)
+            try:
+                fit_signal(cell.config, signals[cell.signal], run)
+            except Diverged as error:
+                run.say("%s", error)
+                if run.is_main:
+                    run.folder.write_metrics({"diverged": 1})
+            accelerator.free_memory()
+        accelerator.wait_for_everyone()
+    return read_outcome(cell)
+
+
+def _cells(config: CompareConfig, out: Path) -> Iterator[Cell]:
+    config_dir = default_config_dir("signals")
+    for signal, chosen in config.suite.signals.items():
+        settings = [_with_root(setting, config.data.root) for setting in chosen]
+        kind = next((text.partition("=")[2] for text in settings if text.startswith("signal=")), "image")
+        for method in config.methods:
+            for seed in config.seeds_of(method):
+                for rate in config.protocol.learning_rates or [None]:
+                    folder = out / "cells" / signal / method / f"seed_{seed}"
+                    folder = folder if rate is None else folder / f"lr_{rate:g}"
+                    overrides = [
+                        *settings, *config.protocol.settings, *config.protocol.kinds.get(kind, []),
+                        *config.settings, f"method={method}", f"trainer.seed={seed}", f"out={folder}",
+                    ]  # fmt: skip
+                    if rate is not None:
+                        overrides.append(f"trainer.optimizer.lr={rate}")
+                    fit_config = load_config(FitConfig, "fit", config_dir=config_dir, overrides=overrides)
+                    yield Cell(signal, method, seed, rate, fit_config)
+
+
+def _with_root(setting: str, root: str | None) -> str:
+    """A suite's ``path=`` below the data root; absolute paths stay."""
+    key, _, value = setting.partition("=")
+    if key != "path" or not value or Path(value).is_absolute():
+        return setting
+    base = root or os.environ.get("WSAPPS_DATA")
+    if not base:
+        raise UserError(
+            f"the suite's {setting} needs data.root= or WSAPPS_DATA, the folder that it starts from"
+        )
+    return f"path={Path(base) / value}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return run_command(compare, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

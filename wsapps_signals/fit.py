@@ -1,0 +1,127 @@
+"""``python -m wsapps_signals.fit signal=image path=photo.png``: fit a field to a signal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from wsapps.accelerator import make_accelerator
+from wsapps.atomic import write_json
+from wsapps.command import run_command
+from wsapps.config import load_or_help
+from wsapps.cpu import prepare_cpu
+from wsapps.export import save_field
+from wsapps.field_objective import FieldObjective
+from wsapps.fields.matching import parameter_count
+from wsapps.metrics import psnr
+from wsapps.pictures import save_png
+from wsapps.prediction import predict, shared_prediction
+from wsapps.run import Run, describe_device, open_run
+from wsapps.trainer import Trainer
+from wsapps_signals.config import FitConfig, build_field, build_sampler
+from wsapps_signals.holdout import training_mask
+from wsapps_signals.outputs import write_page
+from wsapps_signals.signal import Signal
+from wsapps_signals.signals import SIGNALS
+
+PROGRAM = "python -m wsapps_signals.fit"
+
+
+def fit(arguments: Sequence[str]) -> None:
+    """The command's body; ``arguments`` are ``key=value``."""
+    config = load_or_help(FitConfig, "fit", "signals", PROGRAM, arguments)
+    if config is None:
+        return
+    prepare_cpu(config.trainer.num_threads)
+    accelerator = make_accelerator(config.trainer.mixed_precision)
+    signal = load_signal(config)
+    with open_run(config, "signals", signal.title, accelerator) as run:
+        if run.folder.status == "finished":
+            scores = run.folder.read_metrics()
+            shown = next((f"{name} {scores[name]}" for name in ("psnr", "iou") if name in scores), "no score")
+            run.say("%s is finished (%s); choose another out= for a new run", run.folder.path, shown)
+            return
+        fit_signal(config, signal, run)
+
+
+def load_signal(config: FitConfig) -> Signal:
+    """The signal that a configuration names; raises UserError as its kind does."""
+    return SIGNALS[config.signal.name].from_config(config.signal, config.path)
+
+
+def fit_signal(config: FitConfig, signal: Signal, run: Run, show_progress: bool = True) -> dict[str, float]:
+    """Fit a signal in an open run folder, write everything that a run leaves, and return its scores."""
+    accelerator, folder = run.accelerator, run.folder
+    mask = training_mask(config.holdout, len(signal.coordinates), signal.grid, config.trainer.seed)
+    field, method = build_field(config, signal.coordinates.shape[1], signal.values.shape[1])
+    sampler, trainer_config = build_sampler(config, signal, mask, accelerator.device)
+    trainer = Trainer(
+        trainer_config,
+        FieldObjective(field, signal.peak),
+        sampler,
+        checkpoints=folder.checkpoints,
+        tensorboard=folder.tensorboard,
+        accelerator=accelerator,
+        show_progress=show_progress,
+    )
+    run.say(
+        "fitting %s to %s (%d points, %d parameters) on %s, in %s",
+        config.method.name, signal.title, len(sampler), parameter_count(field),
+        describe_device(accelerator.device), folder.path,
+    )  # fmt: skip
+    result = trainer.fit()
+    field.eval()
+    scores = _scores(signal, field, mask, accelerator)
+    if run.is_main:
+        size = save_field(folder.path / "field", field, method, {"signal": asdict(config.signal)})
+        metrics = {
+            **scores,
+            "parameters": parameter_count(field),
+            "field_bytes": size,
+            "bits_per_point": 8 * size / len(signal.coordinates),
+            **run.usual_metrics(result),
+        }
+        if signal.native_bits:
+            metrics["compression_ratio"] = signal.native_bits / (8 * size)
+        local = partial(predict, field)
+        figures = signal.write(folder.path, local)
+        save_png(folder.path / "preview.png", signal.preview(local))
+        write_json(folder.path / "history.json", trainer.history)
+        write_json(folder.path / "figures.json", [asdict(figure) for figure in figures])
+        write_page(folder, signal.title, metrics, figures, trainer.history)
+        folder.write_metrics(metrics)
+    accelerator.wait_for_everyone()
+    run.say("%s", ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+    run.say("pictures: %s", folder.path / "index.html")
+    return scores
+
+
+def _scores(signal: Signal, field: nn.Module, mask: Tensor, accelerator: Accelerator) -> dict[str, float]:
+    """The signal's own scores; where samples were held out, of training and test samples apart."""
+    shared = shared_prediction(field, accelerator)
+    scores = dict(signal.scores(shared))
+    if not bool(mask.all()):
+        values = shared(signal.coordinates)
+        for name, chosen in (("train_psnr", mask), ("test_psnr", ~mask)):
+            scores[name] = psnr(values[chosen], signal.values[chosen], signal.peak)
+    if bad := [name for name, value in _plain(scores).items() if value != value]:
+        raise ValueError(f"scores are NaN: {bad}")
+    return scores
+
+
+def _plain(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(torch.as_tensor(value)) for name, value in scores.items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return run_command(fit, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
