@@ -11,7 +11,8 @@ from wsapps.report import Figure
 from wsapps.run_folder import RunFolder
 from wsapps_signals.config import FitConfig
 
-_SCORES = ("test_psnr", "iou", "psnr")
+# What a table shows of a cell, the first one found and what belongs beside it.
+_SCORES = (("test_psnr", "train_psnr"), ("iou", "iou_samples"), ("psnr",))
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,18 @@ class Outcome:
         return "diverged" in self.metrics
 
     @property
-    def score_name(self) -> str:
-        """What the table shows of it: IoU, or the PSNR of held-out samples, or that of all."""
-        return next((name for name in _SCORES if name in self.metrics), "psnr")
+    def score_names(self) -> tuple[str, ...]:
+        """What the table shows of it: IoU of a grid and of the samples, PSNR of held-out and of fitted
+        samples, or the PSNR of all. The first one decides which rate is best."""
+        return next((names for names in _SCORES if names[0] in self.metrics), ("psnr",))
 
     @property
     def score(self) -> float:
-        return float("-inf") if self.diverged else float(self.metrics[self.score_name])
+        return self.value(self.score_names[0])
+
+    def value(self, name: str) -> float:
+        """One of the metrics; -infinity where the field diverged."""
+        return float("-inf") if self.diverged else float(self.metrics[name])
 
     def psnr_at(self, seconds: float) -> float | None:
         """The training PSNR logged last by a training time; None before the first."""

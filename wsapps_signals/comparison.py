@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,13 +48,13 @@ def write_comparison(folder: RunFolder, title: str, outcomes: Sequence[Outcome])
         folder.path,
         title=f"Comparison {title}",
         summary=_summary(outcomes),
-        metrics=_headline(tables[0]),
+        metrics={},
         sections=sections,
         curves=curves,
         config_yaml=folder.config_yaml,
         tables=[TextTable(table.title, ["method", *table.columns], _cells(table)) for table in tables],
     )
-    folder.write_metrics(_headline(tables[0]))
+    folder.write_metrics(_headline(outcomes))
 
 
 def _summary(outcomes: Sequence[Outcome]) -> str:
@@ -62,12 +63,15 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
     return f"{len(outcomes)} fits, {seconds / 60:.0f} minutes of training on {', '.join(devices)}"
 
 
-def _headline(table: Table) -> dict[str, float | str]:
-    return {
-        f"{column.partition(' (')[0]}/{name}": entry.mean
-        for name, entries in table.rows
-        for column, entry in zip(table.columns, entries, strict=True)
-    }
+def _headline(outcomes: Sequence[Outcome]) -> dict[str, float | str]:
+    """``<signal>/<method>/<score>``: means over seeds."""
+    scores: dict[str, list[float]] = {}
+    for outcome in at_best_rates(outcomes):
+        for name in outcome.score_names:
+            scores.setdefault(f"{outcome.cell.signal}/{outcome.cell.method}/{name}", []).append(
+                outcome.value(name)
+            )
+    return {name: statistics.fmean(values) for name, values in scores.items()}
 
 
 def _cells(table: Table) -> list[list[tuple[str, bool]]]:

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 
 from wsapps_signals.cells import Outcome, at_best_rates
 
-_DIGITS = {"iou": 4, "psnr": 2, "test_psnr": 2}
-_UNITS = {"iou": "IoU", "psnr": "PSNR, dB", "test_psnr": "test PSNR, dB"}
+_DIGITS = {"iou": 4, "iou_samples": 4}  # of a score's decimals; the others have two
+_UNITS = {
+    "iou": "IoU, grid",
+    "iou_samples": "IoU, samples",
+    "psnr": "PSNR, dB",
+    "test_psnr": "test PSNR, dB",
+    "train_psnr": "training PSNR, dB",
+}
 
 
 @dataclass(frozen=True)
@@ -70,9 +76,9 @@ class Table:
 
 
 def score_table(outcomes: Sequence[Outcome]) -> Table:
-    """The scores that the table of the paper shows: PSNR, or IoU for shapes, at each method's best rate."""
+    """The scores of the paper's table, PSNR, or IoU for shapes, at each method's best rate."""
     chosen = at_best_rates(outcomes)
-    return _table("Scores at equal steps", chosen, lambda outcome: outcome.score)
+    return _table("Scores at equal steps", chosen, Outcome.value)
 
 
 def equal_time_table(outcomes: Sequence[Outcome]) -> Table:
@@ -84,11 +90,11 @@ def equal_time_table(outcomes: Sequence[Outcome]) -> Table:
             seconds = float(outcome.metrics["train_seconds"])
             limits[outcome.cell.signal] = min(seconds, limits.get(outcome.cell.signal, math.inf))
 
-    def score(outcome: Outcome) -> float:
+    def score(outcome: Outcome, name: str) -> float:
         value = outcome.psnr_at(limits.get(outcome.cell.signal, 0.0))
         return -math.inf if value is None else value
 
-    return _table("Training PSNR (dB) at equal time", chosen, score, "psnr")
+    return _table("Training PSNR (dB) at equal time", chosen, score, ("psnr",))
 
 
 def rate_table(outcomes: Sequence[Outcome]) -> Table | None:
@@ -96,7 +102,7 @@ def rate_table(outcomes: Sequence[Outcome]) -> Table | None:
     if all(outcome.cell.rate is None for outcome in outcomes):
         return None
     first = [outcome for outcome in at_best_rates(outcomes) if outcome.cell.seed == 0]
-    table = _table("Learning rates chosen", first, lambda outcome: outcome.cell.rate or 0.0)
+    table = _table("Learning rates chosen", first, lambda o, _: o.cell.rate or 0.0, ("psnr",))
     rows = [(name, [Entry(e.scores, 4) for e in entries]) for name, entries in table.rows]
     return Table(table.title, table.columns, rows)
 
@@ -118,23 +124,20 @@ def cells_csv(outcomes: Sequence[Outcome]) -> str:
 def _table(
     title: str,
     outcomes: Sequence[Outcome],
-    score: Callable[[Outcome], float],
-    score_name: str | None = None,
+    score: Callable[[Outcome, str], float],
+    score_names: tuple[str, ...] | None = None,
 ) -> Table:
-    signals = list(dict.fromkeys(outcome.cell.signal for outcome in outcomes))
-    methods = list(dict.fromkeys(outcome.cell.method for outcome in outcomes))
-    names = {
-        signal: score_name or next(o.score_name for o in outcomes if o.cell.signal == signal)
-        for signal in signals
-    }
+    """Methods by columns, one for each signal and each of its scores (or of ``score_names``)."""
+    names = {outcome.cell.signal: score_names or outcome.score_names for outcome in outcomes}
+    columns = [(signal, name) for signal, several in names.items() for name in several]
     rows = []
-    for method in methods:
+    for method in dict.fromkeys(outcome.cell.method for outcome in outcomes):
         entries = []
-        for signal in signals:
+        for signal, name in columns:
             here = [o for o in outcomes if (o.cell.signal, o.cell.method) == (signal, method)]
-            entries.append(Entry([score(o) for o in here], _DIGITS[names[signal]]))
+            entries.append(Entry([score(outcome, name) for outcome in here], _DIGITS.get(name, 2)))
         rows.append((method, entries))
-    return Table(title, [f"{signal} ({_UNITS[names[signal]]})" for signal in signals], rows)
+    return Table(title, [f"{signal} ({_UNITS[name]})" for signal, name in columns], rows)
 
 
 def _latex_text(text: str) -> str:

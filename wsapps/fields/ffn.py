@@ -84,16 +84,3 @@ class FourierFeatureField(LayeredField):
     ):
         encoding = FourierFeatures(in_features, frequencies, sigma)
         super().__init__(in_features, out_features, width, hidden_layers, relu_layer, encoding)
-
-    @classmethod
-    def from_config(
-        cls, in_features: int, out_features: int, config: FourierFeatureConfig
-    ) -> FourierFeatureField:
-        return cls(
-            in_features,
-            out_features,
-            width=config.width,
-            hidden_layers=config.hidden_layers,
-            frequencies=config.frequencies,
-            sigma=config.sigma,
-        )

@@ -53,10 +53,6 @@ class GaussField(LayeredField):
 
         super().__init__(in_features, out_features, width, hidden_layers, make_layer)
 
-    @classmethod
-    def from_config(cls, in_features: int, out_features: int, config: GaussConfig) -> GaussField:
-        return cls(in_features, out_features, config.width, config.hidden_layers, config.scale)
-
 
 def gaussian(z: Tensor, scale: float) -> Tensor:
     """``exp(-(scale z)^2)``, element by element."""

@@ -12,7 +12,7 @@ from torch.distributions import Gamma
 from torch.nn import functional as F
 
 from wsapps.config import doc
-from wsapps.fields.network import check_positive, check_sizes
+from wsapps.fields.network import ConfiguredField, check_positive, check_sizes
 
 
 @dataclass
@@ -71,7 +71,7 @@ class GaborFilter(nn.Module):
         return self.sine(x) * torch.exp(F.linear(lifted, weight, bias))
 
 
-class MultiplicativeFilterField(nn.Module):
+class MultiplicativeFilterField(ConfiguredField):
     """MFN: coordinates ``(..., in_features)`` to values ``(..., out_features)``.
 
     z_0 = g_0(x), z_i = (W_i z_(i-1) + b_i) g_i(x) for i = 1 .. hidden_layers, and a linear output; g_i are
@@ -139,22 +139,6 @@ class MultiplicativeFilterField(nn.Module):
             nn.init.uniform_(linear.weight, -bound, bound)
         self.layers = nn.ModuleList(linears)
         self.output = nn.Linear(width, out_features)
-
-    @classmethod
-    def from_config(
-        cls, in_features: int, out_features: int, config: MultiplicativeFilterConfig
-    ) -> MultiplicativeFilterField:
-        return cls(
-            in_features,
-            out_features,
-            width=config.width,
-            hidden_layers=config.hidden_layers,
-            filters=config.filters,
-            input_scale=config.input_scale,
-            weight_scale=config.weight_scale,
-            gamma_shape=config.gamma_shape,
-            gamma_rate=config.gamma_rate,
-        )
 
     def features(self, coordinates: Tensor) -> Tensor:
         """The last product, ``(..., width)``."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import fields
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor, nn
+
+_F = TypeVar("_F", bound="ConfiguredField")
 
 
 class Field(Protocol):
@@ -47,7 +50,19 @@ class ActivatedLinear(nn.Linear):
         return self.activation(super().forward(input))
 
 
-class LayeredField(nn.Module):
+class ConfiguredField(nn.Module):
+    """A field whose arguments, besides its sizes, are the entries of its ``Config`` of the same names."""
+
+    Config: type
+
+    @classmethod
+    def from_config(cls: type[_F], in_features: int, out_features: int, config: Any) -> _F:
+        """The field that a ``cls.Config`` describes. Raises ValueError as the class does."""
+        settings = {f.name: getattr(config, f.name) for f in fields(config) if f.name != "name"}
+        return cls(in_features, out_features, **settings)
+
+
+class LayeredField(ConfiguredField):
     """An encoding or none, ``1 + hidden_layers`` layers of one width, and a linear output.
 
     Args:

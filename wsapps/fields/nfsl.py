@@ -66,14 +66,3 @@ class NfslField(LayeredField):
         super().__init__(in_features, out_features, width, hidden_layers, make_layer)
         bound = width**-0.75
         nn.init.uniform_(self.output.weight, -bound, bound)
-
-    @classmethod
-    def from_config(cls, in_features: int, out_features: int, config: NfslConfig) -> NfslField:
-        return cls(
-            in_features,
-            out_features,
-            width=config.width,
-            hidden_layers=config.hidden_layers,
-            omega_0=config.omega_0,
-            omega_hidden=config.omega_hidden,
-        )

@@ -65,12 +65,6 @@ class ReluPositionalField(LayeredField):
         encoding = PositionalEncoding(in_features, octaves)
         super().__init__(in_features, out_features, width, hidden_layers, relu_layer, encoding)
 
-    @classmethod
-    def from_config(
-        cls, in_features: int, out_features: int, config: ReluPositionalConfig
-    ) -> ReluPositionalField:
-        return cls(in_features, out_features, config.width, config.hidden_layers, config.octaves)
-
 
 def relu_layer(in_features: int, out_features: int, index: int) -> ActivatedLinear:
     """``relu(W x + b)``, the same whatever its place in the network."""

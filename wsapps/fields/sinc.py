@@ -53,10 +53,6 @@ class SincField(LayeredField):
 
         super().__init__(in_features, out_features, width, hidden_layers, make_layer)
 
-    @classmethod
-    def from_config(cls, in_features: int, out_features: int, config: SincConfig) -> SincField:
-        return cls(in_features, out_features, config.width, config.hidden_layers, config.omega)
-
 
 def sinc(z: Tensor, omega: float) -> Tensor:
     """``sin(pi omega z) / (pi omega z)``, element by element, 1 at z = 0."""

@@ -87,19 +87,6 @@ class SinusoidalField(LayeredField):
         weight_scaling_(self, alpha, last=self.output)
         frequency_scaling_(self, frequency_gain)
 
-    @classmethod
-    def from_config(cls, in_features: int, out_features: int, config: SinusoidalConfig) -> SinusoidalField:
-        return cls(
-            in_features,
-            out_features,
-            width=config.width,
-            hidden_layers=config.hidden_layers,
-            omega_0=config.omega_0,
-            omega_hidden=config.omega_hidden,
-            alpha=config.alpha,
-            frequency_gain=config.frequency_gain,
-        )
-
 
 def siren_layer(in_features: int, out_features: int, omega: float, first: bool) -> SineLayer:
     """A sine layer drawn by SIREN's rule, as the first layer or as one of the others."""

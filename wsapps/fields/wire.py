@@ -121,14 +121,3 @@ class WireField(LayeredField):
         with torch.no_grad():
             self.output.weight.uniform_(-bound, bound)
             self.output.bias.uniform_(-bound, bound)
-
-    @classmethod
-    def from_config(cls, in_features: int, out_features: int, config: WireConfig) -> WireField:
-        return cls(
-            in_features,
-            out_features,
-            width=config.width,
-            hidden_layers=config.hidden_layers,
-            omega=config.omega,
-            scale=config.scale,
-        )

@@ -55,14 +55,3 @@ class XavierField(LayeredField):
 
         super().__init__(in_features, out_features, width, hidden_layers, make_layer)
         nn.init.xavier_uniform_(self.output.weight)
-
-    @classmethod
-    def from_config(cls, in_features: int, out_features: int, config: XavierConfig) -> XavierField:
-        return cls(
-            in_features,
-            out_features,
-            width=config.width,
-            hidden_layers=config.hidden_layers,
-            omega_0=config.omega_0,
-            omega_hidden=config.omega_hidden,
-        )
