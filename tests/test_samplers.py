@@ -11,7 +11,7 @@ from wsapps.accelerator import make_accelerator
 from wsapps.field_objective import FieldObjective
 from wsapps.fields import SinusoidalField
 from wsapps.gradient import accumulate_gradient
-from wsapps.samplers import PointSampler, parts_for
+from wsapps.samplers import PointSampler, parts_for, step_in_parts
 
 
 def numbered(count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -160,3 +160,12 @@ def test_cpu_parts_fit_the_cache_and_other_devices_take_all():
 def test_bad_parts_and_weights(settings, message):
     with pytest.raises(ValueError, match=message):
         PointSampler(*numbered(10), **settings)
+
+
+def test_a_step_over_drawn_points_is_as_large_as_asked_for():
+    sampler = step_in_parts(*numbered(100), points=10, parts=4)
+    drawn_now = [drawn(sampler, micro) for micro in range(4)]
+    assert [len(numbers) for numbers in drawn_now] == [3, 3, 3, 3]
+    assert drawn_now[0] != drawn_now[1]
+    whole = step_in_parts(*numbered(10), points=None, parts=4)
+    assert sorted(number for micro in range(4) for number in drawn(whole, micro)) == list(range(10))

@@ -10,7 +10,7 @@ from wsapps.cpu import prepare_cpu
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.sinusoidal import SinusoidalField
 from wsapps.optimizer import OptimizerConfig
-from wsapps.samplers import PointSampler, parts_for
+from wsapps.samplers import parts_for, step_in_parts
 from wsapps.seeding import seed_global
 from wsapps.trainer import Trainer, TrainerConfig
 
@@ -65,7 +65,7 @@ def fit(
             coordinates_ND.shape[1], values_NC.shape[1], width, hidden_layers, omega_0, omega_hidden, alpha
         )
     accelerator = make_accelerator()
-    parts = parts_for(len(coordinates_ND), accelerator.device) if points is None else 1
+    parts = parts_for(points or len(coordinates_ND), accelerator.device)
     config = TrainerConfig(
         max_steps=steps,
         max_seconds=seconds,
@@ -74,10 +74,11 @@ def fit(
         compile=compile,
         optimizer=OptimizerConfig(lr=lr),
     )
-    sampler = PointSampler(coordinates_ND, values_NC, points, seed, parts=parts).to(accelerator.device)
+    sampler = step_in_parts(coordinates_ND, values_NC, points, parts, seed)
     peak = float(values_NC.abs().max()) or 1.0
+    batches = sampler.to(accelerator.device)
     trainer = Trainer(
-        config, FieldObjective(field, peak), sampler, accelerator=accelerator, show_progress=progress
+        config, FieldObjective(field, peak), batches, accelerator=accelerator, show_progress=progress
     )
     trainer.fit()
     return field.eval()

@@ -20,6 +20,23 @@ def parts_for(points: int, device: torch.device) -> int:
     return max(1, round(points / CPU_PART)) if device.type == "cpu" else 1
 
 
+def step_in_parts(
+    coordinates: Tensor,
+    values: Tensor,
+    points: int | None,
+    parts: int,
+    seed: int = 0,
+    weights: Tensor | None = None,
+) -> PointSampler:
+    """A sampler of which ``parts`` micro-batches together are a step over ``points`` points, or all of them.
+
+    Drawn points are rounded up to a multiple of ``parts``. The trainer's ``accumulate`` is to be ``parts``.
+    """
+    if points is None:
+        return PointSampler(coordinates, values, None, seed, weights, parts=parts)
+    return PointSampler(coordinates, values, -(-points // parts), seed, weights)
+
+
 class PointSampler:
     """Batches of coordinate-value pairs, drawn by (seed, step, rank).
 

@@ -84,7 +84,7 @@ class Trainer:
         self._evaluated_step, self._evaluated_seconds = run.evaluated_step, run.evaluated_seconds
         is_main = self.accelerator.is_main_process
         self._history = History(run.history, tensorboard, run.step, is_main)
-        self._progress = Progress(config.max_steps, config.max_seconds, show_progress and is_main)
+        self._progress = Progress(config.last_step, config.max_seconds, show_progress and is_main)
         self._totals: Mapping[str, Tensor] | None = None  # of the last step, until they are looked at
         self._watch = FiniteWatch()
         self._last_save = time.monotonic()
@@ -103,7 +103,7 @@ class Trainer:
         return self._history.figures
 
     def fit(self) -> FitResult:
-        """Train until ``max_steps`` or ``max_seconds``, from where the newest checkpoint stands.
+        """Train until ``last_step`` or ``max_seconds``, from where the newest checkpoint stands.
 
         Raises:
             Diverged: a term of the loss became NaN or infinite; the last good checkpoint stays.
@@ -183,7 +183,7 @@ class Trainer:
 
     def _agreement_due(self) -> bool:
         one_rank = self.accelerator.num_processes == 1
-        return one_rank or self.step % self.config.agree_every == 0 or self.step == self.config.max_steps
+        return one_rank or self.step % self.config.agree_every == 0 or self.step == self.config.last_step
 
     def _evaluation_step(self) -> bool:
         every = self.config.evaluate_every

@@ -44,12 +44,17 @@ class TrainerConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive or null, got {value}")
-        if self.max_steps is None and self.max_seconds is None:
-            self.max_steps = self.default_steps
-        if self.max_steps is None and self.max_seconds is None:
+        if self.last_step is None and self.max_seconds is None:
             raise ValueError("max_steps and max_seconds are both null: the run would never end")
+
+    @property
+    def last_step(self) -> int | None:
+        """Steps after which a run ends: max_steps; default_steps where no limit was given; or None."""
+        if self.max_steps is None and self.max_seconds is None:
+            return self.default_steps
+        return self.max_steps
 
     def part_done(self, step: int, seconds: float) -> float:
         """Part of the run that is done, by steps or by time, whichever limit is nearer; 1 at the end."""
-        parts = [(step, self.max_steps), (seconds, self.max_seconds)]
+        parts = [(step, self.last_step), (seconds, self.max_seconds)]
         return max(done / limit for done, limit in parts if limit is not None)

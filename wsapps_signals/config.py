@@ -11,7 +11,7 @@ from torch import nn
 from wsapps.config import choice, doc
 from wsapps.errors import UserError
 from wsapps.fields import FIELDS, SinusoidalField, make_field, matched_width, parameter_count
-from wsapps.samplers import PointSampler, parts_for
+from wsapps.samplers import PointSampler, parts_for, step_in_parts
 from wsapps.seeding import seed_global
 from wsapps.trainer import TrainerConfig
 from wsapps_signals.holdout import Holdout
@@ -93,9 +93,7 @@ def build_sampler(
     weights = tensors[2] if len(tensors) > 2 else None
     count, seed, trainer = len(tensors[0]), config.trainer.seed, config.trainer
     drawn = config.points.drawn(count)
-    if drawn is not None:
-        return PointSampler(tensors[0], tensors[1], drawn, seed, weights).to(device), trainer
     if trainer.accumulate == 1:
-        trainer = replace(trainer, accumulate=parts_for(count, device))
-    sampler = PointSampler(tensors[0], tensors[1], None, seed, weights, parts=trainer.accumulate)
+        trainer = replace(trainer, accumulate=parts_for(drawn or count, device))
+    sampler = step_in_parts(tensors[0], tensors[1], drawn, trainer.accumulate, seed, weights)
     return sampler.to(device), trainer
