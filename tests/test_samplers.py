@@ -149,6 +149,8 @@ def test_parts_give_the_gradient_of_all_points():
 def test_cpu_parts_fit_the_cache_and_other_devices_take_all():
     assert parts_for(65_536, torch.device("cpu")) == 16
     assert parts_for(100, torch.device("cpu")) == 1
+    assert parts_for(181 * 360, torch.device("cpu")) == 15  # 4,344 each; 16 would not divide it
+    assert parts_for(65_537, torch.device("cpu")) == 16  # a prime
     assert parts_for(65_536, torch.device("cuda")) == 1
 
 

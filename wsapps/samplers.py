@@ -15,9 +15,14 @@ CPU_PART = 4096
 def parts_for(points: int, device: torch.device) -> int:
     """Into how many micro-batches a step over ``points`` points is best divided on a device.
 
-    On a CPU, parts of about :data:`CPU_PART` points; elsewhere one. The gradient is that of all points.
+    On a CPU, parts of about :data:`CPU_PART` points, and of one size where a number near that divides them:
+    compiled code then has one shape. Elsewhere one. The gradient is that of all points.
     """
-    return max(1, round(points / CPU_PART)) if device.type == "cpu" else 1
+    if device.type != "cpu":
+        return 1
+    wanted = max(1, round(points / CPU_PART))
+    near = range(max(1, 3 * wanted // 4), 3 * wanted // 2 + 1)
+    return min(near, key=lambda parts: (points % parts != 0, abs(parts - wanted)))
 
 
 def step_in_parts(

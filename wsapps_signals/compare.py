@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 
 from wsapps.accelerator import make_accelerator
@@ -148,6 +149,8 @@ def _run_cell(cell: Cell, signals: dict[str, Signal], accelerator: Accelerator) 
                 if run.is_main:
                     run.folder.write_metrics({"diverged": 1})
             accelerator.free_memory()
+            # Dynamo stops compiling a function that it has compiled a few times, for other fields.
+            torch.compiler.reset()
         accelerator.wait_for_everyone()
     return read_outcome(cell)
 
