@@ -11,6 +11,13 @@ OUT ?= runs/nerf/demo
 
 .PHONY: demo test check format bench clean
 
+# nerfacc's CUDA kernels need nvcc and ninja; without nvcc the CPU does it.
+ifneq ($(shell command -v nvcc),)
+EXTRAS := [cuda]
+else
+demo: export ACCELERATE_USE_CPU := true
+endif
+
 demo: $(VENV)/.installed
 	$(BIN)/accelerate launch -m wsapps_nerf.train out=$(OUT) trainer.max_seconds=175
 	@echo "The pictures, the turntable and the scores: $(OUT)/index.html"
@@ -37,12 +44,12 @@ clean:
 
 # torch comes first and by itself: constraints.txt names its version, and what needs it finds it there.
 $(VENV)/.torch: constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; }
 	$(PIP) install --quiet --constraint constraints.txt torch
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml
-	$(PIP) install --quiet --constraint constraints.txt --editable .
+	$(PIP) install --quiet --constraint constraints.txt --editable ".$(EXTRAS)"
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from nerfacc import OccGridEstimator
@@ -91,3 +93,24 @@ def test_masks_without_a_common_volume_are_refused(views):
     alpha[:, 0, 0] = 1.0  # one corner pixel, which the views see in different directions
     with pytest.raises(UserError, match=r"renderer\.carve=false"):
         carve(new_grid(half_size=0.3), with_alpha(views, alpha))
+
+
+@pytest.mark.parametrize("scale", [0.1, 10.0, 100.0])
+def test_a_scale_in_the_poses_carves_the_same(tmp_path, scale):
+    """Blender writes an object's scale into its matrix, and its camera sees the same."""
+    scene = write_ball_scene(tmp_path / "ball", size=48)
+    kept = []
+    for factor in (1.0, scale):
+        path = scene / "transforms_train.json"
+        document = json.loads(path.read_text())
+        for frame in document["frames"]:
+            matrix = frame["transform_matrix"]
+            for row in matrix[:3]:
+                row[:3] = [factor * value for value in row[:3]]
+        path.write_text(json.dumps(document))
+        grid = new_grid()
+        carve(grid, load_blender_views(scene, "train"))
+        kept.append(grid.binaries.clone())
+    assert 0.05 < float(kept[0].float().mean()) < 0.9
+    # The normalised matrices differ by rounding, which may move a cell across the edge of a mask.
+    assert int((kept[0] != kept[1]).sum()) <= 2

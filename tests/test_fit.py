@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -16,14 +15,11 @@ from wsapps.metrics import psnr
 
 @pytest.fixture(autouse=True)
 def one_core() -> Iterator[None]:
-    """These fields are too small for two threads; fit uses the cores that the process may use."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    cores, threads = os.sched_getaffinity(0), torch.get_num_threads()
-    os.sched_setaffinity(0, {min(cores)})
+    """These fields are too small for two threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
-    os.sched_setaffinity(0, cores)
+    assert torch.get_num_threads() == 1, "fit is not to change what its caller chose"
     torch.set_num_threads(threads)
 
 
@@ -210,3 +206,55 @@ def test_settings_out_of_range(settings, word):
 def test_divergence_is_told():
     with pytest.raises(wsapps.Diverged, match=r"step \d+: .*loss_sum.* NaN or infinite"):
         quick(*wave(), lr=1e30, steps=60)
+
+
+def test_the_callers_random_numbers_are_left_alone():
+    x, y = wave(16)
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    wsapps.fit(x, y, width=8, steps=2)
+    assert torch.equal(torch.rand(3), wanted)
+
+
+def test_arrays_and_lists():
+    x, y = wave(16)
+    fields = [
+        wsapps.fit(*pair, width=8, steps=3)
+        for pair in ((x, y), (x.numpy(), y.numpy()), (x.tolist(), y.tolist()))
+    ]
+    for field in fields[1:]:
+        assert torch.equal(field(x), fields[0](x))
+
+
+def test_inside_no_grad():
+    x, y = wave(16)
+    with torch.no_grad():
+        field = wsapps.fit(x, y, width=8, steps=3)
+    assert torch.equal(field(x), wsapps.fit(x, y, width=8, steps=3)(x))
+
+
+def test_complex_values_are_refused():
+    x, y = wave(16)
+    with pytest.raises(ValueError, match="real and imaginary parts as two channels"):
+        wsapps.fit(x, y.to(torch.complex64))
+
+
+def test_a_field_of_other_channels_is_refused_rather_than_broadcast():
+    x, y = wave(16)
+    for field in (wsapps.SinusoidalField(1, 2, width=8), nn.Sequential(nn.Linear(1, 1), nn.Flatten(0))):
+        with pytest.raises(ValueError, match=r"where the values are \(16, 1\)"):
+            wsapps.fit(x, y, field=field)
+
+
+def test_without_a_limit_500_steps():
+    x, y = wave(8)
+    steps = []
+
+    class Counted(wsapps.SinusoidalField):
+        def forward(self, coordinates):
+            steps.append(None)
+            return super().forward(coordinates)
+
+    wsapps.fit(x, y, field=Counted(1, 1, width=2, hidden_layers=0))
+    assert len(steps) == 500

@@ -310,3 +310,19 @@ def test_too_few_layers(module):
 def test_last_without_a_layer():
     with pytest.raises(ValueError, match="at least 1 affine layers"):
         weight_scaling_(plain_sequential(), 2.0, last=nn.ReLU())
+
+
+def test_computed_weights_and_wide_convolutions_are_refused_rather_than_left_out():
+    """Scaling the other layers alone would be half a weight scaling."""
+    old_norm = torch.nn.utils.weight_norm(nn.Linear(4, 4))
+    new_norm = torch.nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))
+    for layer, words in (
+        (old_norm, "weight_norm"),
+        (new_norm, "weight_norm"),
+        (nn.Conv1d(4, 4, 3), "wider than 1"),
+    ):
+        network = nn.Sequential(nn.Linear(2, 4), layer, nn.Linear(4, 1))
+        before = network[0].weight.detach().clone()
+        with pytest.raises(ValueError, match=words):
+            weight_scaling_(network, 2.0)
+        assert torch.equal(network[0].weight, before)

@@ -22,6 +22,7 @@ from synthetic_scene import TINY, write_ball_scene
 from wsapps import checkpoint
 from wsapps_nerf import __main__ as console
 from wsapps_nerf import eval as eval_command
+from wsapps_nerf import evaluation
 from wsapps_nerf import render as render_command
 from wsapps_nerf import train as train_command
 from wsapps_nerf.camera_path import look_at
@@ -183,6 +184,12 @@ def test_another_configuration_is_refused_and_the_difference_named(finished, bal
         ("data.downscale=5", ["data.downscale=5", "12x12"]),
         ("data.downscale=2", ["6x6", "SSIM"]),
         ("data.root=nowhere", ["nowhere", "transforms_train.json"]),
+        ("method.alpha=0", ["alpha", "positive"]),
+        ("method.width=0", ["width", "at least 1"]),
+        ("heads.density_scale=nan", ["density_scale", "finite"]),
+        ("heads.colour_width=-1", ["colour_width"]),
+        ("renderer.step_size=1e-9", ["step_size", "samples"]),
+        ("trainer.num_threads=100000", ["num_threads", "1024"]),
         ("--fast", ["--fast", "key=value"]),
         ("+trainer.seed=1", ["+"]),
         ("lego", ["lego", "="]),
@@ -194,6 +201,21 @@ def test_bad_input_is_refused_before_anything_is_written(ball, tmp_path, capsys,
     for word in words:
         assert word in message
     assert not out.exists()
+
+
+@pytest.mark.parametrize("override", [["scene.near=0.1", "scene.far=0.2"], ["renderer.step_size=100"]])
+def test_rays_that_meet_nothing_are_told_at_the_first_step(ball, tmp_path, capsys, override):
+    message = refused(capsys, train_command, *train_arguments(ball, tmp_path / "run"), *override)
+    assert "no training ray has a sample in the scene's box" in message
+
+
+def test_a_field_that_becomes_empty_is_told_and_not_scored(ball, tmp_path, capsys):
+    """Without samples the loss is the background's: finite, and it would stay so for ever."""
+    out = tmp_path / "run"
+    settings = ["trainer.optimizer.lr=1e30", "trainer.optimizer.warmup_steps=0", "trainer.max_steps=60"]
+    message = refused(capsys, train_command, *train_arguments(ball, out), *settings)
+    assert "NaN" in message or "empty" in message
+    assert not (out / "metrics.json").exists()
 
 
 def test_a_folder_of_something_else_is_left_alone(ball, tmp_path, capsys):
@@ -408,7 +430,8 @@ def test_an_interrupted_render_leaves_the_old_videos_and_no_half_ones(copy, caps
             os.kill(os.getpid(), number)
         return real(*arguments)
 
-    monkeypatch.setattr(render_command, "render_view", interrupted)
+    for module in (render_command, evaluation):
+        monkeypatch.setattr(module, "render_view", interrupted)
     assert render_command.main([f"out={copy}", "frames=4"]) == 128 + number
     assert len(calls) == 6
     assert "Traceback" not in capsys.readouterr().err

@@ -24,7 +24,12 @@ class FieldObjective(Objective):
         self.peak = peak
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        error = self.field(batch["coordinates"]) - batch["values"]
+        fitted, values = self.field(batch["coordinates"]), batch["values"]
+        if fitted.shape != values.shape:  # broadcasting would train on something else
+            raise ValueError(
+                f"the field gives {tuple(fitted.shape)} where the values are {tuple(values.shape)}, (N, C)"
+            )
+        error = fitted - values
         squared = error.square()
         if "weights" in batch:
             squared = squared * batch["weights"][:, None]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from wsapps.accelerator import make_accelerator
-from wsapps.cpu import prepare_cpu
+from wsapps.cpu import keep_freed_pages
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.sinusoidal import SinusoidalField
 from wsapps.optimizer import OptimizerConfig
@@ -14,10 +16,12 @@ from wsapps.samplers import parts_for, step_in_parts
 from wsapps.seeding import seed_global
 from wsapps.trainer import Trainer, TrainerConfig
 
+_DEFAULT_STEPS = 500
+
 
 def fit(
-    coordinates: Tensor,
-    values: Tensor,
+    coordinates: Any,
+    values: Any,
     *,
     alpha: float = 2.5,
     omega_0: float = 30.0,
@@ -25,7 +29,7 @@ def fit(
     width: int = 256,
     hidden_layers: int = 3,
     field: nn.Module | None = None,
-    steps: int = 500,
+    steps: int | None = None,
     seconds: float | None = None,
     points: int | None = None,
     lr: float = 1e-4,
@@ -35,15 +39,17 @@ def fit(
 ) -> nn.Module:
     """Fit a weight-scaled sinusoidal field to samples of a signal.
 
+    Torch's global generator is left as it was. On the CPU PyTorch's number of threads is used.
+
     >>> field = wsapps.fit(coordinates, values, alpha=2.5)
     >>> field(new_coordinates)
 
     Args:
-        coordinates: ``(..., D)``, best scaled to [-1, 1].
+        coordinates: ``(..., D)``, best scaled to [-1, 1]; tensors, arrays or nested lists.
         values: ``(..., C)`` or, for one channel, ``(...)``: the leading sizes of coordinates.
         alpha, omega_0, omega_hidden, width, hidden_layers: see :class:`SinusoidalField`.
         field: another module to train in its stead, in place.
-        steps, seconds: when to stop, whichever comes first.
+        steps, seconds: when to stop, whichever comes first; 500 steps where neither is given.
         points: points a step; None takes all in every step.
         lr: Adam's learning rate.
         seed: of weights and draws.
@@ -54,21 +60,17 @@ def fit(
         The field, in eval mode, on the device on which it was trained.
 
     Raises:
-        ValueError: shapes that do not pair up, values that are not finite, settings out of range.
+        ValueError: shapes that do not pair up, values that are complex or not finite, settings out of range.
         wsapps.Diverged: the loss became NaN.
     """
-    prepare_cpu()
+    keep_freed_pages()
     coordinates_ND, values_NC = _pair(coordinates, values)
-    if field is None:
-        seed_global(seed, "init")
-        field = SinusoidalField(
-            coordinates_ND.shape[1], values_NC.shape[1], width, hidden_layers, omega_0, omega_hidden, alpha
-        )
     accelerator = make_accelerator()
     parts = parts_for(points or len(coordinates_ND), accelerator.device)
     config = TrainerConfig(
         max_steps=steps,
         max_seconds=seconds,
+        default_steps=_DEFAULT_STEPS,
         seed=seed,
         accumulate=parts,
         compile=compile,
@@ -77,15 +79,21 @@ def fit(
     sampler = step_in_parts(coordinates_ND, values_NC, points, parts, seed)
     peak = float(values_NC.abs().max()) or 1.0
     batches = sampler.to(accelerator.device)
-    trainer = Trainer(
-        config, FieldObjective(field, peak), batches, accelerator=accelerator, show_progress=progress
-    )
-    trainer.fit()
+    with torch.random.fork_rng(), torch.enable_grad():
+        if field is None:
+            seed_global(seed, "init")
+            sizes = coordinates_ND.shape[1], values_NC.shape[1]
+            field = SinusoidalField(*sizes, width, hidden_layers, omega_0, omega_hidden, alpha)
+        objective = FieldObjective(field, peak)
+        Trainer(config, objective, batches, accelerator=accelerator, show_progress=progress).fit()
     return field.eval()
 
 
-def _pair(coordinates: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+def _pair(coordinates: Any, values: Any) -> tuple[Tensor, Tensor]:
     """Both tensors as float32 ``(N, D)`` and ``(N, C)``."""
+    coordinates, values = torch.as_tensor(coordinates), torch.as_tensor(values)
+    if coordinates.is_complex() or values.is_complex():
+        raise ValueError("complex values cannot be fitted; give real and imaginary parts as two channels")
     if values.shape == coordinates.shape[:-1]:
         values = values[..., None]
     if coordinates.dim() < 2 or coordinates.shape[:-1] != values.shape[:-1]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 # Layers whose weight may have two dimensions and is no matrix that inputs are multiplied by.
 _NOT_AFFINE = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.RMSNorm)
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def siren_first_(weight: Tensor) -> Tensor:
@@ -117,10 +118,12 @@ def weight_matrices(module: nn.Module, at_least: int = 2) -> list[nn.Parameter]:
     are passed over, and a weight shared by two layers counts once.
 
     Raises:
-        ValueError: fewer than ``at_least`` such layers.
+        ValueError: fewer than ``at_least`` such layers; or one whose weight is computed from other
+            parameters (weight_norm), or is a convolution wider than 1, which would be left out silently.
     """
     found: dict[int, nn.Parameter] = {}
     for layer in module.modules():
+        _refuse_other_matrices(layer)
         weight = layer._parameters.get("weight")
         if weight is None or isinstance(layer, _NOT_AFFINE):
             continue
@@ -132,3 +135,14 @@ def weight_matrices(module: nn.Module, at_least: int = 2) -> list[nn.Parameter]:
             f"{type(module).__name__}; a layer is a submodule with a 2-d parameter named 'weight'"
         )
     return list(found.values())
+
+
+def _refuse_other_matrices(layer: nn.Module) -> None:
+    computed = "weight" in getattr(layer, "parametrizations", {}) or "weight_g" in layer._parameters
+    if computed:
+        raise ValueError(
+            f"the weight of {type(layer).__name__} is computed from other parameters (weight_norm or another "
+            f"parametrization); scale before it is applied"
+        )
+    if isinstance(layer, _CONVOLUTIONS) and any(size != 1 for size in layer.kernel_size):
+        raise ValueError(f"{layer} is wider than 1: not an affine layer on the features of one point")

@@ -8,6 +8,8 @@ from typing import Literal
 from wsapps.config import doc
 from wsapps.optimizer import OptimizerConfig
 
+_MOST_THREADS = 1024  # OpenMP crashes on very many
+
 
 @dataclass
 class TrainerConfig:
@@ -37,6 +39,8 @@ class TrainerConfig:
         for name in ("accumulate", "log_every", "agree_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.num_threads <= _MOST_THREADS:
+            raise ValueError(f"num_threads must be 0 to {_MOST_THREADS}, got {self.num_threads}")
         for name in ("evaluate_every", "evaluate_seconds", "checkpoint_seconds"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")

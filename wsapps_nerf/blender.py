@@ -109,6 +109,8 @@ def _pose(frame: Any, where: str) -> Tensor:
             f"{where}: 'transform_matrix' has a singular rotation {show(matrix[:3, :3].tolist())}, "
             f"which sees no picture"
         )
+    # Blender's cameras see alike whatever their scale, and distances from them are world units.
+    matrix[:3, :3] /= np.linalg.norm(matrix[:3, :3], axis=0)
     return torch.from_numpy(matrix[:3]).float()
 
 

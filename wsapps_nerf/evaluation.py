@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,6 +56,30 @@ def render_view(
     size = (cameras.height, cameras.width)
     rgb, depth, opacity = (torch.cat(column).unflatten(0, size).cpu() for column in zip(*parts, strict=True))
     return Picture(rgb, depth, opacity)
+
+
+def render_shared(
+    objective: RadianceObjective, cameras: Cameras, accelerator: Accelerator
+) -> Iterator[Picture]:
+    """Pictures of all cameras in order, on the first rank; the others render their share and yield nothing.
+
+    Every rank must run the iterator to its end.
+    """
+    rank, world = accelerator.process_index, accelerator.num_processes
+    for first in range(0, len(cameras), world):
+        if first + rank < len(cameras):
+            picture = render_view(objective, cameras, first + rank)
+            channels = torch.cat([picture.rgb, torch.stack([picture.depth, picture.opacity], dim=-1)], dim=-1)
+        else:
+            channels = torch.zeros(cameras.height, cameras.width, 5)
+        if world > 1:
+            together = accelerator.gather(channels[None].to(accelerator.device))
+            assert isinstance(together, torch.Tensor)
+        else:
+            together = channels[None]
+        if accelerator.is_main_process:
+            for one in together[: len(cameras) - first].cpu():
+                yield Picture(one[..., :3], one[..., 3], one[..., 4])
 
 
 def score_views(

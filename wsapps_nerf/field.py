@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,16 @@ class HeadsConfig:
         "what makes density positive; exp is truncated at e^10", default="softplus"
     )
     colour_width: int = doc("neurons of the colour head's hidden layer", default=64)
+
+    def __post_init__(self) -> None:
+        for name in ("density_scale", "density_shift"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be finite, got {getattr(self, name)}")
+        if self.density_scale == 0 or self.colour_width < 1:
+            raise ValueError(
+                f"density_scale must not be 0 and colour_width at least 1, got {self.density_scale} and "
+                f"{self.colour_width}"
+            )
 
 
 class RadianceField(nn.Module):

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from wsapps.config import doc
+from wsapps.errors import UserError
+from wsapps.finite import Diverged
 from wsapps.metrics import psnr_from_mse
 from wsapps.objective import Batch, Objective
 from wsapps_nerf.field import RadianceField
@@ -18,6 +20,7 @@ from wsapps_nerf.renderer import Renderer
 from wsapps_nerf.scene import composite
 
 _WHITE, _BLACK = 1.0, 0.0
+_SMALLER_RATE = "try a smaller trainer.optimizer.lr or method.alpha"
 # Small steps learn faster a second on a few cores (docs/experiments.md); a GPU wants to be filled.
 _CPU_SAMPLES, _GPU_SAMPLES = 2**14, 2**18
 
@@ -91,13 +94,32 @@ class RadianceObjective(Objective):
         }
 
     def before_step(self, step: int) -> None:
+        """Refresh the grid and the number of rays.
+
+        Raises:
+            Diverged: the density is not finite, or the last rays met nothing: the loss is that of the
+                background then, finite and without a gradient, and would stay so.
+        """
         self.renderer.update_grid(step, self.field.density)
+        updated = step % self.renderer.config.grid_update_every == 0
+        if updated and not bool(torch.isfinite(self.renderer.grid.occs).all()):
+            raise Diverged(f"step {step}: the density became NaN or infinite; {_SMALLER_RATE}")
         if step and step % self.rays.adjust_every == 0:
             samples, rays = self.seen.tolist()
+            if rays and not samples:
+                raise Diverged(
+                    f"step {step}: no training ray has met an occupied cell in "
+                    f"{self.rays.adjust_every} steps: the field has become empty; {_SMALLER_RATE}"
+                )
             self.ray_count.fill_(self._rays_for(samples / max(rays, 1.0)))
             self.seen.zero_()
 
     def after_step(self, step: int, totals: Mapping[str, Tensor]) -> None:
+        if step == 0 and not float(totals["samples"]):
+            raise UserError(
+                "no training ray has a sample in the scene's box; check scene.box, scene.near, scene.far "
+                "and renderer.step_size"
+            )
         self.seen += torch.stack([totals["samples"], totals["count"]]).to(self.seen)
 
     def metrics(self, totals: Mapping[str, float]) -> dict[str, float]:

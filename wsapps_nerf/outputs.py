@@ -19,7 +19,7 @@ from wsapps.run_folder import RunFolder
 from wsapps.video import VideoWriter
 from wsapps_nerf.camera_path import orbit_around
 from wsapps_nerf.cameras import Cameras
-from wsapps_nerf.evaluation import Picture, ViewScore, render_view
+from wsapps_nerf.evaluation import Picture, ViewScore, render_shared
 from wsapps_nerf.objective import RadianceObjective
 from wsapps_nerf.scene import Scene, composite
 
@@ -41,12 +41,20 @@ class OutputsConfig:
             )
 
 
-def write_test_pictures(folder: Path, objective: RadianceObjective, scene: Scene, count: int) -> list[Figure]:
-    """``test_<view>.png`` (truth, render, error) and ``depth_<view>.png`` for up to ``count`` views."""
-    figures = []
+def write_test_pictures(
+    folder: Path, objective: RadianceObjective, scene: Scene, count: int, accelerator: Accelerator
+) -> list[Figure]:
+    """``test_<view>.png`` (truth, render, error) and ``depth_<view>.png`` for up to ``count`` views.
+
+    The ranks share the rendering, and the first one writes.
+    """
+    figures: list[Figure] = []
     views = scene.test
-    for view in np.unique(np.linspace(0, len(views) - 1, min(count, len(views))).astype(int)):
-        picture = render_view(objective, views.cameras, int(view))
+    chosen = np.unique(np.linspace(0, len(views) - 1, min(count, len(views))).astype(int)).tolist()
+    if not chosen:
+        return figures
+    cameras = replace(views.cameras, camera_to_world=views.cameras.camera_to_world[chosen])
+    for view, picture in zip(chosen, render_shared(objective, cameras, accelerator), strict=False):
         truth = composite(views.rgba[view], objective.background).cpu()
         name = views.names[view]
         row = side_by_side(
@@ -87,17 +95,30 @@ def turntable_cameras(cameras: Cameras, frames: int) -> Cameras:
 
 
 def write_turntable(
-    folder: Path, objective: RadianceObjective, scene: Scene, config: OutputsConfig
+    folder: Path,
+    objective: RadianceObjective,
+    scene: Scene,
+    config: OutputsConfig,
+    accelerator: Accelerator,
 ) -> list[Figure]:
-    """``turntable.mp4``: the scene from all sides. Nothing where the cameras have no common centre."""
+    """``turntable.mp4``: the scene from all sides. Nothing where the cameras have no common centre.
+
+    The ranks share the rendering, and the first one writes.
+    """
     try:
         cameras = turntable_cameras(scene.train.cameras, config.turntable_frames)
     except ValueError as error:
-        _log.warning("no turntable: %s", error)
+        if accelerator.is_main_process:
+            _log.warning("no turntable: %s", error)
+        return []
+    pictures = render_shared(objective, cameras, accelerator)
+    if not accelerator.is_main_process:
+        for _ in pictures:
+            pass
         return []
     with VideoWriter(folder / "turntable.mp4", config.turntable_fps) as video:
-        for view in range(len(cameras)):
-            video.add(to_uint8(render_view(objective, cameras, view).rgb))
+        for picture in pictures:
+            video.add(to_uint8(picture.rgb))
     return [Figure("turntable.mp4", "turntable")]
 
 
@@ -112,9 +133,11 @@ def write_outputs(
     accelerator: Accelerator,
 ) -> None:
     """Everything but ``metrics.json``, which is written last of all and marks the run as finished."""
+    figures = write_test_pictures(run.path, objective, scene, config.test_pictures, accelerator)
+    videos: list[Figure] = []
+    if config.turntable_frames:
+        videos = write_turntable(run.path, objective, scene, config, accelerator)
     if accelerator.is_main_process:
-        figures = write_test_pictures(run.path, objective, scene, config.test_pictures)
-        videos = write_turntable(run.path, objective, scene, config) if config.turntable_frames else []
         write_json(run.path / "test_scores.json", [asdict(score) for score in scores])
         write_report(
             run.path,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import torch
-from accelerate import Accelerator
 
 from wsapps.command import run_command
 from wsapps.config import doc, load_or_help
@@ -21,7 +18,7 @@ from wsapps.video import VideoWriter
 from wsapps_nerf.camera_path import orbit_around
 from wsapps_nerf.camera_path_file import MAX_SIDE, CameraPath, load_camera_path
 from wsapps_nerf.cameras import Cameras, focal_from_angle
-from wsapps_nerf.evaluation import Picture, render_view
+from wsapps_nerf.evaluation import render_shared, render_view
 from wsapps_nerf.load import load_cameras
 from wsapps_nerf.objective import RadianceObjective
 from wsapps_nerf.outputs import depth_picture, depth_range
@@ -153,30 +150,6 @@ def preview_depth_range(
     return depth_range(
         (render_view(objective, small, view) for view in range(0, len(cameras), every)), near, far
     )
-
-
-def render_shared(
-    objective: RadianceObjective, cameras: Cameras, accelerator: Accelerator
-) -> Iterator[Picture]:
-    """Pictures of all cameras in order, on the first rank; the others render their share and yield nothing.
-
-    Every rank must run the iterator to its end.
-    """
-    rank, world = accelerator.process_index, accelerator.num_processes
-    for first in range(0, len(cameras), world):
-        if first + rank < len(cameras):
-            picture = render_view(objective, cameras, first + rank)
-            channels = torch.cat([picture.rgb, torch.stack([picture.depth, picture.opacity], dim=-1)], dim=-1)
-        else:
-            channels = torch.zeros(cameras.height, cameras.width, 5)
-        if world > 1:
-            together = accelerator.gather(channels[None].to(accelerator.device))
-            assert isinstance(together, torch.Tensor)
-        else:
-            together = channels[None]
-        if accelerator.is_main_process:
-            for one in together[: len(cameras) - first].cpu():
-                yield Picture(one[..., :3], one[..., 3], one[..., 4])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wsapps.config import doc
+from wsapps.errors import UserError
 from wsapps_nerf.carving import carve
 from wsapps_nerf.occupancy import OccupancyGrid
 from wsapps_nerf.sampling import Samples, sample_rays
@@ -21,6 +22,7 @@ from wsapps_nerf.scene import Views
 
 _MOST_STEPS = 1024  # along the box's diagonal, as instant-ngp takes
 _STEP_IN_PIXELS = 1.25
+_MOST_SAMPLES = 50_000  # through the box; the batched sampler holds rays x samples
 
 
 @dataclass
@@ -84,6 +86,11 @@ class Renderer(nn.Module):
         self.config, self.near, self.far = config, near, far
         diagonal = float((box[3:] - box[:3]).norm())
         step_size = config.step_size or diagonal / _MOST_STEPS
+        if diagonal / step_size > _MOST_SAMPLES:
+            raise UserError(
+                f"renderer.step_size={step_size:g} makes {diagonal / step_size:.0f} samples through the "
+                f"scene box's diagonal of {diagonal:g}; at most {_MOST_SAMPLES} are taken"
+            )
         self.register_buffer("step_size", torch.tensor(step_size))
         self.grid = OccupancyGrid(box.tolist(), resolution=config.grid_resolution)
         self.grid.binaries.fill_(True)  # nerfacc starts from nothing: keep all until the first update

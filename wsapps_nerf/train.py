@@ -33,19 +33,20 @@ def train(arguments: Sequence[str]) -> None:
     prepare_cpu(config.trainer.num_threads)
     accelerator = make_accelerator(config.trainer.mixed_precision)
     build_kernels(accelerator)
-    scene = load_scene(config.scene, config.data)
+    scene = load_scene(config.scene, config.data).to(accelerator.device)
+    # Before there is a run folder: what is wrong with the settings is not to leave one.
+    objective = build_objective(config, scene).to(accelerator.device)
+    objective.renderer.adapt_to(scene.train)
     with open_run(config, "nerf", config.scene.name, accelerator) as run:
         if run.folder.status == "finished":
             psnr = run.folder.read_metrics().get("test/psnr")
             run.say("%s is finished (test/psnr %s); choose another out= for a new run", run.folder.path, psnr)
             return
-        _train(config, scene.to(accelerator.device), run)
+        _train(config, objective, scene, run)
 
 
-def _train(config: TrainConfig, scene: Scene, run: Run) -> None:
+def _train(config: TrainConfig, objective: RadianceObjective, scene: Scene, run: Run) -> None:
     accelerator, folder = run.accelerator, run.folder
-    objective = build_objective(config, scene).to(accelerator.device)
-    objective.renderer.adapt_to(scene.train)
     trainer = Trainer(
         config.trainer,
         objective,

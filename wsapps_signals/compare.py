@@ -24,8 +24,8 @@ from wsapps.finite import Diverged
 from wsapps.run import Run, open_run
 from wsapps_signals.cells import Cell, Outcome, best_rate, read_outcome
 from wsapps_signals.comparison import write_comparison
-from wsapps_signals.config import FitConfig, build_field
-from wsapps_signals.fit import fit_signal, load_signal
+from wsapps_signals.config import FitConfig
+from wsapps_signals.fit import fit_signal, load_signal, make_problem
 from wsapps_signals.signal import Signal
 
 PROGRAM = "python -m wsapps_signals.compare"
@@ -115,8 +115,7 @@ def _check(config: CompareConfig) -> None:
         if cell.seed == 0:
             if cell.signal not in signals:
                 signals = {cell.signal: load_signal(cell.config)}
-            signal = signals[cell.signal]
-            build_field(cell.config, signal.coordinates.shape[1], signal.values.shape[1])
+            make_problem(cell.config, signals[cell.signal])
 
 
 def _run_all(config: CompareConfig, run: Run) -> list[Outcome]:
@@ -143,7 +142,7 @@ def _run_cell(cell: Cell, signals: dict[str, Signal], accelerator: Accelerator) 
                 signals.clear()  # one in memory
                 signals[cell.signal] = load_signal(cell.config)
             try:
-                fit_signal(cell.config, signals[cell.signal], run)
+                fit_signal(make_problem(cell.config, signals[cell.signal]), run)
             except Diverged as error:
                 run.say("%s", error)
                 if run.is_main:

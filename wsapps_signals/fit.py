@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -41,13 +42,33 @@ def fit(arguments: Sequence[str]) -> None:
     prepare_cpu(config.trainer.num_threads)
     accelerator = make_accelerator(config.trainer.mixed_precision)
     signal = load_signal(config)
+    # Before there is a run folder: what is wrong with the settings is not to leave one.
+    problem = make_problem(config, signal)
     with open_run(config, "signals", signal.title, accelerator) as run:
         if run.folder.status == "finished":
             scores = run.folder.read_metrics()
             shown = next((f"{name} {scores[name]}" for name in ("psnr", "iou") if name in scores), "no score")
             run.say("%s is finished (%s); choose another out= for a new run", run.folder.path, shown)
             return
-        fit_signal(config, signal, run)
+        fit_signal(problem, run)
+
+
+@dataclass(frozen=True)
+class FitProblem:
+    """What a run fits: a signal, the samples ``(N,)`` that are used, and a new field with its settings."""
+
+    config: FitConfig
+    signal: Signal
+    mask: Tensor
+    field: nn.Module
+    method: Any
+
+
+def make_problem(config: FitConfig, signal: Signal) -> FitProblem:
+    """Everything of a fit that can be wrong, before it begins; raises UserError."""
+    mask = training_mask(config.holdout, len(signal.coordinates), signal.grid, config.trainer.seed)
+    field, method = build_field(config, signal.coordinates.shape[1], signal.values.shape[1])
+    return FitProblem(config, signal, mask, field, method)
 
 
 def load_signal(config: FitConfig) -> Signal:
@@ -55,11 +76,10 @@ def load_signal(config: FitConfig) -> Signal:
     return SIGNALS[config.signal.name].from_config(config.signal, config.path)
 
 
-def fit_signal(config: FitConfig, signal: Signal, run: Run, show_progress: bool = True) -> dict[str, float]:
+def fit_signal(problem: FitProblem, run: Run) -> dict[str, float]:
     """Fit a signal in an open run folder, write everything that a run leaves, and return its scores."""
     accelerator, folder = run.accelerator, run.folder
-    mask = training_mask(config.holdout, len(signal.coordinates), signal.grid, config.trainer.seed)
-    field, method = build_field(config, signal.coordinates.shape[1], signal.values.shape[1])
+    config, signal, mask, field = problem.config, problem.signal, problem.mask, problem.field
     sampler, trainer_config = build_sampler(config, signal, mask, accelerator.device)
     trainer = Trainer(
         trainer_config,
@@ -68,7 +88,6 @@ def fit_signal(config: FitConfig, signal: Signal, run: Run, show_progress: bool 
         checkpoints=folder.checkpoints,
         tensorboard=folder.tensorboard,
         accelerator=accelerator,
-        show_progress=show_progress,
     )
     run.say(
         "fitting %s to %s (%d points, %d parameters) on %s, in %s",
@@ -79,7 +98,7 @@ def fit_signal(config: FitConfig, signal: Signal, run: Run, show_progress: bool 
     field.eval()
     scores = _scores(signal, field, mask, accelerator)
     if run.is_main:
-        size = save_field(folder.path / "field", field, method, {"signal": asdict(config.signal)})
+        size = save_field(folder.path / "field", field, problem.method, {"signal": asdict(config.signal)})
         metrics = {
             **scores,
             "parameters": parameter_count(field),
