@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 
@@ -11,6 +12,7 @@ from objective_contract import ObjectiveContract
 from synthetic_scene import TINY, write_ball_scene
 
 from wsapps.config import default_config_dir, load_config
+from wsapps.finite import Diverged
 from wsapps.interrupt import Interrupted
 from wsapps.seeding import seed_global
 from wsapps.trainer import Trainer
@@ -157,6 +159,25 @@ def test_ray_count_changes_only_when_an_adjustment_is_due(ball):
         assert objective.n_rays == 64
     objective.before_step(8)
     assert objective.n_rays > 64
+
+
+def test_a_density_that_is_not_finite_is_told(ball):
+    """No term of the loss would show it: the grid empties, and the background alone is finite."""
+    objective, _, _ = build(ball)
+    with torch.no_grad():
+        objective.field.trunk.output.weight.fill_(math.nan)
+    with pytest.raises(Diverged, match="step 0: the density became NaN or infinite"):
+        objective.before_step(0)
+
+
+def test_an_empty_grid_is_told(ball):
+    objective, _, _ = build(ball)
+    objective.before_step(0)
+    objective.renderer.grid.binaries.fill_(False)
+    objective.before_step(1)  # not looked at
+    objective.renderer.update_grid = lambda step, density: None
+    with pytest.raises(Diverged, match="step 16: no cell of the grid is occupied any more"):
+        objective.before_step(16)
 
 
 def test_training_approaches_the_target_number_of_samples(ball):

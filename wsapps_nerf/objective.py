@@ -17,6 +17,7 @@ from wsapps.metrics import psnr_from_mse
 from wsapps.objective import Batch, Objective
 from wsapps_nerf.field import RadianceField
 from wsapps_nerf.renderer import Renderer
+from wsapps_nerf.sampling import sample_rays
 from wsapps_nerf.scene import composite
 
 _WHITE, _BLACK = 1.0, 0.0
@@ -93,33 +94,45 @@ class RadianceObjective(Objective):
             "samples": loss_sum.new_full((), rendered.samples),
         }
 
+    def check_rays(self, batch: Batch) -> None:
+        """Refuse rays of which none has a sample: every step would be one of the background alone.
+
+        Raises:
+            UserError: says which settings place the samples.
+        """
+        renderer = self.renderer
+        rays = batch["origins"], batch["directions"]
+        samples = sample_rays(
+            renderer.grid, *rays, renderer.near, renderer.far, float(renderer.step_size), stratified=False
+        )
+        if not len(samples.ray):
+            raise UserError(
+                f"none of {len(rays[0])} training rays has a sample in the scene's box; check scene.box, "
+                f"scene.near={renderer.near:g}, scene.far={renderer.far:g} and "
+                f"renderer.step_size={float(renderer.step_size):g}"
+            )
+
     def before_step(self, step: int) -> None:
         """Refresh the grid and the number of rays.
 
         Raises:
-            Diverged: the density is not finite, or the last rays met nothing: the loss is that of the
+            Diverged: the density is not finite, or nothing is left in the grid: the loss is that of the
                 background then, finite and without a gradient, and would stay so.
         """
+        grid = self.renderer.grid
         self.renderer.update_grid(step, self.field.density)
-        updated = step % self.renderer.config.grid_update_every == 0
-        if updated and not bool(torch.isfinite(self.renderer.grid.occs).all()):
-            raise Diverged(f"step {step}: the density became NaN or infinite; {_SMALLER_RATE}")
+        if step % self.renderer.config.grid_update_every == 0:
+            finite, occupied = torch.stack([torch.isfinite(grid.occs).all(), grid.binaries.any()]).tolist()
+            if not finite:
+                raise Diverged(f"step {step}: the density became NaN or infinite; {_SMALLER_RATE}")
+            if not occupied:
+                raise Diverged(f"step {step}: no cell of the grid is occupied any more; {_SMALLER_RATE}")
         if step and step % self.rays.adjust_every == 0:
             samples, rays = self.seen.tolist()
-            if rays and not samples:
-                raise Diverged(
-                    f"step {step}: no training ray has met an occupied cell in "
-                    f"{self.rays.adjust_every} steps: the field has become empty; {_SMALLER_RATE}"
-                )
             self.ray_count.fill_(self._rays_for(samples / max(rays, 1.0)))
             self.seen.zero_()
 
     def after_step(self, step: int, totals: Mapping[str, Tensor]) -> None:
-        if step == 0 and not float(totals["samples"]):
-            raise UserError(
-                "no training ray has a sample in the scene's box; check scene.box, scene.near, scene.far "
-                "and renderer.step_size"
-            )
         self.seen += torch.stack([totals["samples"], totals["count"]]).to(self.seen)
 
     def metrics(self, totals: Mapping[str, float]) -> dict[str, float]:

@@ -37,20 +37,24 @@ def train(arguments: Sequence[str]) -> None:
     # Before there is a run folder: what is wrong with the settings is not to leave one.
     objective = build_objective(config, scene).to(accelerator.device)
     objective.renderer.adapt_to(scene.train)
+    sampler = RaySampler(scene.train, objective, config.trainer.seed)
+    objective.check_rays(sampler(0, 0, 1))
     with open_run(config, "nerf", config.scene.name, accelerator) as run:
         if run.folder.status == "finished":
             psnr = run.folder.read_metrics().get("test/psnr")
             run.say("%s is finished (test/psnr %s); choose another out= for a new run", run.folder.path, psnr)
             return
-        _train(config, objective, scene, run)
+        _train(config, objective, sampler, scene, run)
 
 
-def _train(config: TrainConfig, objective: RadianceObjective, scene: Scene, run: Run) -> None:
+def _train(
+    config: TrainConfig, objective: RadianceObjective, sampler: RaySampler, scene: Scene, run: Run
+) -> None:
     accelerator, folder = run.accelerator, run.folder
     trainer = Trainer(
         config.trainer,
         objective,
-        batch=RaySampler(scene.train, objective, config.trainer.seed),
+        batch=sampler,
         evaluate=lambda: _evaluate(objective, scene, accelerator),
         checkpoints=folder.checkpoints,
         tensorboard=folder.tensorboard,
