@@ -19,6 +19,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
@@ -199,6 +200,7 @@ def _run_hydra(
 def _hydra(config_dir: Path, files: Mapping[str, YamlFile]) -> Iterator[None]:
     """Hydra set up on ``config_dir``; on leaving, its singletons are as they were."""
     with _hydra_state:
+        Plugins.instance()  # they put their options into the store, once a process: not into a copy of it
         running, store = GlobalHydra.instance().hydra, ConfigStore.instance()
         repository = store.repo
         GlobalHydra.instance().clear()
