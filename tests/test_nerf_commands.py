@@ -70,6 +70,14 @@ def listing(folder):
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+@pytest.fixture
+def ctrl_c_is_heard():
+    """A background job of a shell without job control starts with SIGINT ignored, and its tests too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def refused(capsys, command, *arguments):
     """Run a command that must refuse its input, and return its one line."""
     capsys.readouterr()
@@ -413,7 +421,9 @@ def test_a_bad_camera_path_is_refused(copy, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_render_leaves_the_old_videos_and_no_half_ones(copy, capsys, monkeypatch, number):
+def test_an_interrupted_render_leaves_the_old_videos_and_no_half_ones(
+    copy, capsys, monkeypatch, number, ctrl_c_is_heard
+):
     assert render_command.main([f"out={copy}", "frames=2"]) == 0
     before = listing(copy)
     real, calls = render_command.render_view, []
