@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from user_errors import one_line_error
 
 from wsapps.errors import UserError
 from wsapps_nerf.blender import load_blender_cameras, load_blender_views
@@ -35,16 +36,6 @@ def write_scene(folder, pictures=None, split="train", **document):
     content = {key: value for key, value in whole.items() if value is not None}
     (folder / f"transforms_{split}.json").write_text(json.dumps(content))
     return folder
-
-
-def one_line_error(action, *words):
-    with pytest.raises(UserError) as caught:
-        action()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert str(word) in message
-    return message
 
 
 def read_or_complain(folder):

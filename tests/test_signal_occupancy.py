@@ -11,6 +11,7 @@ import torch
 import trimesh
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from user_errors import one_line_error
 
 from wsapps.errors import UserError
 from wsapps_signals.mesh import (
@@ -81,16 +82,6 @@ def read_or_complain(path):
         return load_mesh(path), ""
     except UserError as error:
         return None, str(error)
-
-
-def one_line_error(action, *words):
-    with pytest.raises(UserError) as caught:
-        action()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert str(word) in message
-    return message
 
 
 # Inside and outside

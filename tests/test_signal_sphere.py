@@ -11,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import netcdf_file
+from user_errors import one_line_error
 
 from wsapps.errors import UserError
 from wsapps_signals.map_selection import read_map
@@ -79,16 +80,6 @@ def read_or_complain(path):
         return read_map(path), ""
     except UserError as error:
         return None, str(error)
-
-
-def one_line_error(action, *words):
-    with pytest.raises(UserError) as caught:
-        action()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert str(word) in message
-    return message
 
 
 # The grid

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ class Run:
 
     folder: RunFolder
     accelerator: Accelerator
-    began: float = field(default_factory=time.monotonic)
+    began: float
 
     @property
     def is_main(self) -> bool:

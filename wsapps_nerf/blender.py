@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from wsapps.config.overrides import shown
-from wsapps.errors import UserError
+from wsapps.errors import UserError, one_line
 from wsapps_nerf.cameras import Cameras, focal_from_angle
 from wsapps_nerf.json_values import list_of, matrix_4x4, number, read_json, show
 from wsapps_nerf.scene import Views, check_downscale, downscale_rgba
@@ -160,7 +160,7 @@ def _read_image(file: Path) -> Tensor:
                 raise ValueError(f"it has 32 bits a pixel (mode {image.mode}); save it with 8 or 16")
             pixels = np.asarray(image.convert("RGBA"))
     except Exception as error:  # every decoder raises its own kinds on a broken file
-        raise UserError(f"{file} cannot be read as a picture: {_one_line(error)}") from None
+        raise UserError(f"{file} cannot be read as a picture: {one_line(error)}") from None
     return torch.from_numpy(pixels.copy()).float().div_(255.0)
 
 
@@ -171,13 +171,9 @@ def _image_size(file: Path) -> tuple[int, int]:
         with Image.open(file) as image:
             return image.size
     except Exception as error:
-        raise UserError(f"{file} cannot be read as a picture: {_one_line(error)}") from None
+        raise UserError(f"{file} cannot be read as a picture: {one_line(error)}") from None
 
 
 def _check_exists(file: Path) -> None:
     if not _is_file(file):
         raise UserError(f"{shown(str(file), 300)} is listed in the scene's JSON but does not exist")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

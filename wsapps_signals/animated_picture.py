@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsapps.errors import UserError
-from wsapps_signals.reading import named, one_line
+from wsapps.errors import UserError, one_line
+from wsapps_signals.reading import named
 
 _FORMATS = ("GIF", "PNG", "WEBP")
 _USUAL_DURATION = 100  # ms, of frames that state none; what browsers take

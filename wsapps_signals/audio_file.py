@@ -18,8 +18,8 @@ from scipy.signal import resample_poly
 from torch import Tensor
 
 from wsapps.atomic import write_bytes
-from wsapps.errors import UserError
-from wsapps_signals.reading import check_file, named, one_line
+from wsapps.errors import UserError, one_line
+from wsapps_signals.reading import check_file, named
 from wsapps_signals.sampled import MOST_VALUES
 
 #: Bits of a sample as it was digitised; lossy formats are decoded to 16.

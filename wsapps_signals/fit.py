@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
@@ -129,13 +129,9 @@ def _scores(signal: Signal, field: nn.Module, mask: Tensor, accelerator: Acceler
         values = shared(signal.coordinates)
         for name, chosen in (("train_psnr", mask), ("test_psnr", ~mask)):
             scores[name] = psnr(values[chosen], signal.values[chosen], signal.peak)
-    if bad := [name for name, value in _plain(scores).items() if value != value]:
+    if bad := [name for name, value in scores.items() if math.isnan(value)]:
         raise ValueError(f"scores are NaN: {bad}")
     return scores
-
-
-def _plain(scores: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(torch.as_tensor(value)) for name, value in scores.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,8 +15,8 @@ import trimesh
 from numpy.typing import NDArray
 
 from wsapps.atomic import explained
-from wsapps.errors import UserError
-from wsapps_signals.reading import check_file, named, one_line
+from wsapps.errors import UserError, one_line
+from wsapps_signals.reading import check_file, named
 
 FORMATS = ("ply", "obj", "stl", "off", "glb", "gltf")
 _FLAT = 1e-6  # of the largest side; a thinner mesh has no inside that float32 coordinates could show

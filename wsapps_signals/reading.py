@@ -1,11 +1,11 @@
-"""What the readers of files share: refusing what is no file, and other libraries' messages in one line."""
+"""What the readers of files share: refusing what is no file, and paths in messages."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from wsapps.config.overrides import shown
-from wsapps.errors import UserError
+from wsapps.errors import UserError, one_line
 
 
 def check_file(path: Path, what: str) -> None:
@@ -33,8 +33,3 @@ def check_file(path: Path, what: str) -> None:
 def named(path: Path) -> str:
     """The path as messages show it: one line, not too long."""
     return shown(str(path), 300)
-
-
-def one_line(error: Exception | str) -> str:
-    """Another library's message, in one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
