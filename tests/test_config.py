@@ -391,6 +391,7 @@ def test_valid_keys_of_a_choice_are_those_of_the_chosen_class(folder: Path) -> N
         ("milestones=1,2", "expected list of float", "[1,2,3]"),
         ("milestones=[1,x]", "entry 1: expected float", "'x'"),
         ("milestones=[1", "expected list of float", "cannot be read"),
+        ("milestones=[a=1]", "expected list of float", "texts that hold = are quoted"),
         ("milestones=range(1,3)", "expected list of float", "range(1,3)"),
         ("size=[1]", "expected [int, int]", "2 entries are needed, 1 given"),
         ("weights.a=x", "entry a: expected float", "'x'"),

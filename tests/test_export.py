@@ -12,6 +12,7 @@ from wsapps import load_field
 from wsapps.errors import UserError
 from wsapps.export import field_description, save_field
 from wsapps.fields import FIELDS
+from wsapps.tiling import TiledField
 
 
 @pytest.fixture
@@ -33,6 +34,35 @@ def test_every_field_comes_back_bit_for_bit(name, tmp_path):
     assert type(loaded) is kind
     assert not loaded.training
     assert torch.equal(loaded(points), field(points))
+
+
+def tiled(folder):
+    config = FIELDS["sinusoidal"].Config(width=4)
+    fields = [FIELDS["sinusoidal"].from_config(2, 3, config) for _ in range(6)]
+    field = TiledField(fields, (3, 2), (-1, 0), (1, 2.5))
+    save_field(folder, field, config)
+    return field
+
+
+def test_a_grid_of_fields_comes_back_bit_for_bit(tmp_path):
+    field, points = tiled(tmp_path), torch.rand(50, 2) * 2 - 1
+    loaded = load_field(tmp_path)
+    assert isinstance(loaded, TiledField)
+    assert torch.equal(loaded(points), field(points))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"tiles": [3]}, {"tiles": [3, 3]}, {"tiles": [10**9, 10**9]}, {"tiles": [-3, -2]}, {"low": ["a", 0]}, {"high": None},
+     {"high": [-1, 0]}, {"tiles": [3.0, 2.0]}],
+)  # fmt: skip
+def test_a_tiling_that_makes_no_sense(tmp_path, change):
+    tiled(tmp_path)
+    description = json.loads((tmp_path / "field.json").read_text())
+    description["tiling"].update(change)
+    (tmp_path / "field.json").write_text(json.dumps(description))
+    with pytest.raises(UserError, match="field.json: |does not match|field.safetensors"):
+        load_field(tmp_path)
 
 
 def test_size_and_description(exported):

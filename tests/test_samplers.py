@@ -156,7 +156,7 @@ def test_cpu_parts_fit_the_cache_and_other_devices_take_all():
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"parts": 0}, "parts"), ({"parts": 11}, "parts"), ({"parts": 2, "points": 5}, "parts"),
+    [({"parts": 0}, "parts"), ({"parts": 11}, "parts"), ({"parts": -1, "points": 5}, "parts"),
      ({"weights": torch.ones(9)}, "weights")],
 )  # fmt: skip
 def test_bad_parts_and_weights(settings, message):
@@ -171,3 +171,12 @@ def test_a_step_over_drawn_points_is_as_large_as_asked_for():
     assert drawn_now[0] != drawn_now[1]
     whole = step_in_parts(*numbered(10), points=None, parts=4)
     assert sorted(number for micro in range(4) for number in drawn(whole, micro)) == list(range(10))
+
+
+def test_stratified_parts_draw_from_shares_of_their_own():
+    sampler = step_in_parts(*numbered(103), points=2000, parts=4, stratified=True)
+    edges = [0, 25, 51, 77, 103]
+    for micro in range(8):  # two steps
+        part = micro % 4
+        assert set(drawn(sampler, micro)) == set(range(edges[part], edges[part + 1]))
+    assert sampler.to(torch.device("cpu")).parts == 4

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import wsapps
+from wsapps.fields import FIELDS, parameter_count
 from wsapps_signals import __main__ as console
 from wsapps_signals import compare, fit, resample
 
@@ -54,6 +55,22 @@ def test_a_photograph_with_no_other_option(picture, tmp_path, capsys):
     assert fit.main([f"path={picture}", f"out={out}", *TINY, "trainer.seed=1"]) == 2
     assert "trainer.seed: 0 in the run folder, 1 now" in capsys.readouterr().err
     assert "16x20" in said or "320 points" in said
+
+
+def test_a_large_picture_in_tiles(picture, tmp_path, capsys):
+    out = tmp_path / "run"
+    tiles = ["tiles=[2,3]", "points.per_step=64", "trainer.accumulate=2"]
+    assert fit.main([f"path={picture}", f"out={out}", *TINY, *tiles]) == 0
+    field = wsapps.load_field(out / "field")
+    assert field.tiles == (2, 3)
+    metrics = json.loads((out / "metrics.json").read_text())
+    one = FIELDS["sinusoidal"].from_config(2, 3, FIELDS["sinusoidal"].Config(width=16))
+    assert metrics["parameters"] == 6 * parameter_count(one)
+    assert resample.main([f"out={out}", "size=[32,40]"]) == 0
+    capsys.readouterr()
+    for wrong in ("tiles=[2]", "tiles=[0,3]", "tiles=[99999,99999]", "tiles=[]"):
+        assert fit.main([f"path={picture}", f"out={tmp_path / 'no'}", *TINY, wrong]) == 2
+        assert "tiles: expected 2 positive numbers" in capsys.readouterr().err
 
 
 def test_a_fit_improves_with_steps(picture, tmp_path):

@@ -1,8 +1,8 @@
 """Fitted fields as two files: ``field.safetensors``, and ``field.json`` that says how to build it.
 
 The JSON holds format, version, the field's name in :data:`wsapps.fields.FIELDS`, its sizes, its
-configuration, the checksum of the tensors, and ``about``: whatever the application wants to keep. Nothing
-is pickled.
+configuration, the checksum of the tensors, ``tiling`` where it is a grid of such fields, and ``about``:
+whatever the application wants to keep. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from wsapps.config import from_yaml
 from wsapps.errors import UserError
 from wsapps.fields import FIELDS, make_field
 from wsapps.module_state import copy_into
+from wsapps.tiling import MOST_TILES, TiledField
 
 FORMAT, VERSION = "wsapps-field", 1
 _TENSORS, _DESCRIPTION = "field.safetensors", "field.json"
@@ -49,6 +51,7 @@ def save_field(folder: Path, field: nn.Module, config: Any, about: Mapping[str, 
         "in_features": field.in_features,
         "out_features": field.out_features,
         "config": dataclasses.asdict(config),
+        "tiling": _tiling(field) if isinstance(field, TiledField) else None,
         "sha256": hashlib.sha256(data).hexdigest(),
         "about": dict(about or {}),
     }
@@ -79,14 +82,34 @@ def load_field(folder: Path | str) -> nn.Module:
             f"{where}: in_features and out_features must be whole numbers, got {inputs!r} and {outputs!r}"
         )
     try:
-        field = make_field(inputs, outputs, config)
-    except UserError as error:
+        field = _build(inputs, outputs, config, description.get("tiling"))
+    except (UserError, ValueError) as error:
         raise UserError(f"{where}: {error}") from error
     try:
         copy_into(field, load_tensors(data), str(Path(folder) / _TENSORS))
     except SafetensorError as error:
         raise UserError(f"{Path(folder) / _TENSORS} is damaged: {error}; export the field again") from error
     return field.eval()
+
+
+def _tiling(field: TiledField) -> dict[str, list[float]]:
+    return {"tiles": list(field.tiles), "low": field.low.tolist(), "high": field.high.tolist()}
+
+
+def _build(inputs: int, outputs: int, config: Any, tiling: Any) -> nn.Module:
+    """A field of a configuration, or a grid of them. Raises UserError and ValueError."""
+    if tiling is None:
+        return make_field(inputs, outputs, config)
+    if not isinstance(tiling, dict) or not all(
+        isinstance(tiling.get(name), list) and all(type(entry) in kinds for entry in tiling[name])
+        for name, kinds in (("tiles", (int,)), ("low", (int, float)), ("high", (int, float)))
+    ):
+        raise ValueError(f"tiling must hold lists of numbers tiles, low and high, got {tiling!r}")
+    count = math.prod(tiling["tiles"])
+    if not 1 <= count <= MOST_TILES:
+        raise ValueError(f"a tiling holds 1 to {MOST_TILES} tiles, got {tiling['tiles']}")
+    fields = [make_field(inputs, outputs, config) for _ in range(count)]
+    return TiledField(fields, tiling["tiles"], tiling["low"], tiling["high"])
 
 
 def field_description(folder: Path | str) -> dict[str, Any]:

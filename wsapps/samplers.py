@@ -12,15 +12,15 @@ from wsapps.seeding import generator
 CPU_PART = 4096
 
 
-def parts_for(points: int, device: torch.device) -> int:
+def parts_for(points: int, device: torch.device, cpu_part: int = CPU_PART) -> int:
     """Into how many micro-batches a step over ``points`` points is best divided on a device.
 
-    On a CPU, parts of about :data:`CPU_PART` points, and of one size where a number near that divides them:
+    On a CPU, parts of about ``cpu_part`` points, and of one size where a number near that divides them:
     compiled code then has one shape. Elsewhere one. The gradient is that of all points.
     """
     if device.type != "cpu":
         return 1
-    wanted = max(1, round(points / CPU_PART))
+    wanted = max(1, round(points / cpu_part))
     near = range(max(1, 3 * wanted // 4), 3 * wanted // 2 + 1)
     return min(near, key=lambda parts: (points % parts != 0, abs(parts - wanted)))
 
@@ -32,14 +32,16 @@ def step_in_parts(
     parts: int,
     seed: int = 0,
     weights: Tensor | None = None,
+    stratified: bool = False,
 ) -> PointSampler:
     """A sampler of which ``parts`` micro-batches together are a step over ``points`` points, or all of them.
 
     Drawn points are rounded up to a multiple of ``parts``. The trainer's ``accumulate`` is to be ``parts``.
+    ``stratified`` draws those of a part from its own share of the samples, in their order.
     """
     if points is None:
-        return PointSampler(coordinates, values, None, seed, weights, parts=parts)
-    return PointSampler(coordinates, values, -(-points // parts), seed, weights)
+        return PointSampler(coordinates, values, None, seed, weights, parts)
+    return PointSampler(coordinates, values, -(-points // parts), seed, weights, parts if stratified else 1)
 
 
 class PointSampler:
@@ -54,8 +56,8 @@ class PointSampler:
             N in every step, divided among the ranks.
         seed: of the draws.
         weights: ``(N,)`` factors of the squared errors, of mean 1; None for equal ones.
-        parts: for ``points=None``, the number of micro-batches that make up the N points, one after the
-            other: the trainer's ``accumulate``, so that a step sees each point once.
+        parts: micro-batches that take turns, each with its own of so many equal shares of the N points, in
+            their order. With ``points=None`` it is the trainer's ``accumulate``: a step sees each point once.
 
     Raises:
         ValueError: the tensors do not pair up, or hold no point; or more parts than points.
@@ -79,8 +81,8 @@ class PointSampler:
             raise ValueError(
                 f"at least one point a step is needed, got N={coordinates.shape[0]}, points={points}"
             )
-        if not 1 <= parts <= coordinates.shape[0] or (parts > 1 and points is not None):
-            raise ValueError(f"parts must be 1 to N, and 1 where points are drawn, got {parts}")
+        if not 1 <= parts <= coordinates.shape[0]:
+            raise ValueError(f"parts must be 1 to N, got {parts}")
         if weights is not None and weights.shape != coordinates.shape[:1]:
             raise ValueError(f"weights must have shape (N,), got {tuple(weights.shape)}")
         self.tensors = {"coordinates": coordinates, "values": values}
@@ -96,11 +98,11 @@ class PointSampler:
         return PointSampler(**tensors, points=self.points, seed=self.seed, parts=self.parts)
 
     def __call__(self, step: int, rank: int, world: int) -> Batch:
+        part = step % self.parts
+        first, last = (len(self) * edge // self.parts for edge in (part, part + 1))
         if self.points is None:
-            part = step % self.parts
-            first, last = (len(self) * edge // self.parts for edge in (part, part + 1))
             return {name: tensor[first:last][rank::world] for name, tensor in self.tensors.items()}
         mine = self.points // world + (rank < self.points % world)
-        drawn = torch.randint(len(self), (mine,), generator=generator(self.seed, "points", step, rank))
+        drawn = torch.randint(first, last, (mine,), generator=generator(self.seed, "points", step, rank))
         drawn = drawn.to(self.tensors["coordinates"].device)
         return {name: tensor[drawn] for name, tensor in self.tensors.items()}

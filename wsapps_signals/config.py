@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,8 +12,10 @@ from torch import nn
 from wsapps.config import choice, doc
 from wsapps.errors import UserError
 from wsapps.fields import FIELDS, SinusoidalField, make_field, matched_width, parameter_count
-from wsapps.samplers import PointSampler, parts_for, step_in_parts
+from wsapps.samplers import CPU_PART, PointSampler, parts_for, step_in_parts
 from wsapps.seeding import seed_global
+from wsapps.tiling import CPU_PART as TILED_CPU_PART
+from wsapps.tiling import MOST_TILES, TiledField
 from wsapps.trainer import TrainerConfig
 from wsapps_signals.holdout import Holdout
 from wsapps_signals.signal import Signal
@@ -52,6 +55,11 @@ class FitConfig:
         "choose method.width so that the field has as many parameters as a sine network of this width",
         default=None,
     )
+    tiles: list[int] | None = doc(
+        "tiles along each coordinate, each with a field of its own; for signals too large for one field, as "
+        "in tiles=[9,16] method.width=64",
+        default=None,
+    )
     points: PointsConfig = field(default_factory=PointsConfig)
     holdout: Holdout = doc(
         "samples kept for the test: every_other grid point, a random half, all but every second one along "
@@ -61,39 +69,64 @@ class FitConfig:
     trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(default_steps=500))
 
 
-def build_field(config: FitConfig, in_features: int, out_features: int) -> tuple[nn.Module, Any]:
+def build_field(config: FitConfig, signal: Signal) -> tuple[nn.Module, Any]:
     """The field, drawn from the configured seed, and its own configuration with the width that it has.
 
     Raises:
         UserError: no width gives the wanted number of parameters, or a setting is out of range.
     """
-    method = config.method
-    if config.match_width is not None:
-        with torch.device("meta"):
-            like = SinusoidalField(in_features, out_features, config.match_width, method.hidden_layers)
-        try:
-            kind = FIELDS[method.name]
-            width = matched_width(kind, in_features, out_features, method, parameter_count(like))
-        except ValueError as error:
-            raise UserError(f"match_width={config.match_width}: {error}") from error
-        method = replace(method, width=width)
+    in_features, out_features = signal.coordinates.shape[1], signal.values.shape[1]
+    method = _with_matched_width(config, in_features, out_features)
     seed_global(config.trainer.seed, "init")
-    return make_field(in_features, out_features, method), method
+    if config.tiles is None:
+        return make_field(in_features, out_features, method), method
+    if len(config.tiles) != in_features or min(config.tiles) < 1 or math.prod(config.tiles) > MOST_TILES:
+        raise UserError(
+            f"tiles: expected {in_features} positive numbers for the coordinates of {signal.title}, at most "
+            f"{MOST_TILES} tiles in all, got {config.tiles}"
+        )
+    fields = [make_field(in_features, out_features, method) for _ in range(math.prod(config.tiles))]
+    low, high = signal.coordinates.amin(dim=0).tolist(), signal.coordinates.amax(dim=0).tolist()
+    return TiledField(fields, config.tiles, low, high), method
+
+
+def _with_matched_width(config: FitConfig, in_features: int, out_features: int) -> Any:
+    method = config.method
+    if config.match_width is None:
+        return method
+    with torch.device("meta"):
+        like = SinusoidalField(in_features, out_features, config.match_width, method.hidden_layers)
+    try:
+        kind = FIELDS[method.name]
+        width = matched_width(kind, in_features, out_features, method, parameter_count(like))
+    except ValueError as error:
+        raise UserError(f"match_width={config.match_width}: {error}") from error
+    return replace(method, width=width)
 
 
 def build_sampler(
-    config: FitConfig, signal: Signal, mask: torch.Tensor, device: torch.device
+    config: FitConfig, signal: Signal, mask: torch.Tensor, field: nn.Module, device: torch.device
 ) -> tuple[PointSampler, TrainerConfig]:
-    """Batches of the training samples, and the trainer's settings with the micro-batches that suit them."""
+    """Batches of the training samples, and the trainer's settings with the micro-batches that suit them.
+
+    Where the field is tiled, a micro-batch holds the points of a few tiles, and not a few points of each.
+    """
     tensors = [signal.coordinates, signal.values]
     if signal.weights is not None:
         tensors.append(signal.weights)
     if not bool(mask.all()):
         tensors = [tensor[mask] for tensor in tensors]
+    tiled = isinstance(field, TiledField)
+    if tiled:
+        order = field.tile_of(tensors[0]).argsort(stable=True)
+        tensors = [tensor[order] for tensor in tensors]
     weights = tensors[2] if len(tensors) > 2 else None
     count, seed, trainer = len(tensors[0]), config.trainer.seed, config.trainer
     drawn = config.points.drawn(count)
     if trainer.accumulate == 1:
-        trainer = replace(trainer, accumulate=parts_for(drawn or count, device))
-    sampler = step_in_parts(tensors[0], tensors[1], drawn, trainer.accumulate, seed, weights)
+        parts = parts_for(drawn or count, device, TILED_CPU_PART if tiled else CPU_PART)
+        trainer = replace(trainer, accumulate=parts)
+    sampler = step_in_parts(
+        tensors[0], tensors[1], drawn, trainer.accumulate, seed, weights, stratified=tiled
+    )
     return sampler.to(device), trainer

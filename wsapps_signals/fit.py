@@ -67,7 +67,7 @@ class FitProblem:
 def make_problem(config: FitConfig, signal: Signal) -> FitProblem:
     """Everything of a fit that can be wrong, before it begins; raises UserError."""
     mask = training_mask(config.holdout, len(signal.coordinates), signal.grid, config.trainer.seed)
-    field, method = build_field(config, signal.coordinates.shape[1], signal.values.shape[1])
+    field, method = build_field(config, signal)
     return FitProblem(config, signal, mask, field, method)
 
 
@@ -80,7 +80,7 @@ def fit_signal(problem: FitProblem, run: Run) -> dict[str, float]:
     """Fit a signal in an open run folder, write everything that a run leaves, and return its scores."""
     accelerator, folder = run.accelerator, run.folder
     config, signal, mask, field = problem.config, problem.signal, problem.mask, problem.field
-    sampler, trainer_config = build_sampler(config, signal, mask, accelerator.device)
+    sampler, trainer_config = build_sampler(config, signal, mask, field, accelerator.device)
     trainer = Trainer(
         trainer_config,
         FieldObjective(field, signal.peak),

@@ -121,4 +121,5 @@ def read_value(text: str) -> Any:
     except Mismatch:
         raise
     except Exception as error:  # ANTLR and Hydra raise many kinds, RecursionError among them
-        raise Mismatch("it cannot be read") from error
+        hint = """; texts that hold = are quoted, as in ["a=1"]""" if "=" in text else ""
+        raise Mismatch(f"it cannot be read{hint}") from error

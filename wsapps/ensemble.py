@@ -1,0 +1,74 @@
+"""Many fields of one architecture, evaluated and trained together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+
+class FieldEnsemble(nn.Module):
+    """N fields of one architecture with parameters of their own: ``(N, P, D)`` to ``(N, P, C)``.
+
+    Field n sees the P points ``coordinates[n]``. Parameters are stacked along a first dimension, so that a
+    layer of all fields is one batched matrix product; a loss that sums over the fields trains each as if it
+    were alone. Entries of the state are named as in one field, with ``/`` for the dots.
+
+    Args:
+        fields: at least one, alike but for the values of their parameters and buffers.
+
+    Raises:
+        ValueError: no field, or fields of different architectures.
+    """
+
+    def __init__(self, fields: Sequence[nn.Module]):
+        super().__init__()
+        if not fields:
+            raise ValueError("an ensemble needs at least one field")
+        try:
+            parameters, buffers = stack_module_state(list(fields))
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(f"the fields of an ensemble must have one architecture: {error}") from error
+        # How one field computes, without memory; in a tuple, so that it is not a submodule.
+        self._template = (deepcopy(fields[0]).to("meta"),)
+        for name, tensor in parameters.items():
+            self.register_parameter(_flat(name), nn.Parameter(tensor.detach()))
+        for name, tensor in buffers.items():
+            self.register_buffer(_flat(name), tensor.detach())
+        self.in_features: int = fields[0].in_features  # type: ignore[assignment]
+        self.out_features: int = fields[0].out_features  # type: ignore[assignment]
+
+    def __len__(self) -> int:
+        return len(next(self.parameters()))
+
+    def forward(self, coordinates: Tensor, fields: Tensor | None = None) -> Tensor:
+        """Values ``(B, P, C)`` at coordinates ``(B, P, D)``.
+
+        Args:
+            fields: ``(B,)``, the number of the field that each row belongs to; None takes each field once.
+        """
+        state = self._state()
+        if fields is not None:
+            state = {name: tensor.index_select(0, fields) for name, tensor in state.items()}
+        return vmap(self._one)(state, coordinates)
+
+    def member(self, index: int) -> nn.Module:
+        """A copy of one field, an ordinary module."""
+        device = next(self.parameters()).device
+        field = deepcopy(self._template[0]).to_empty(device=device)
+        field.load_state_dict({name: tensor[index].detach() for name, tensor in self._state().items()})
+        return field
+
+    def _state(self) -> dict[str, Tensor]:
+        tensors = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        return {name.replace("/", "."): tensor for name, tensor in tensors.items()}
+
+    def _one(self, state: dict[str, Tensor], coordinates: Tensor) -> Any:
+        return functional_call(self._template[0], state, (coordinates,))
+
+
+def _flat(name: str) -> str:
+    return name.replace(".", "/")  # a parameter's own name must not hold a dot
