@@ -18,6 +18,7 @@ from wsapps.fields import (
     SincField,
     SinusoidalConfig,
     SinusoidalField,
+    TanhField,
     WireConfig,
     WireField,
     XavierField,
@@ -79,6 +80,36 @@ def test_xavier_is_a_sine_network():
     x = points(9, 1).float()
     expected = 2.0 * torch.sin(3.0 * (0.7 * torch.sin(5.0 * (0.5 * x + 0.1)) + 0.2)) - 0.25
     torch.testing.assert_close(field(x), expected)
+
+
+def test_tanh_law_and_network():
+    def make() -> TanhField:
+        return TanhField(2, 3, width=40, hidden_layers=1)
+
+    for pick, fans in (
+        (lambda f: f.layers[0].weight, 42),
+        (lambda f: f.layers[1].weight, 80),
+        (lambda f: f.output.weight, 43),
+    ):
+        entries = drawn(make, pick)
+        assert float(entries.mean()) == pytest.approx(0.0, abs=5 * (2 / fans / entries.numel()) ** 0.5)
+        assert float(entries.var()) == pytest.approx(2 / fans, rel=5 * (2 / entries.numel()) ** 0.5)
+    assert all(not layer.bias.any() for layer in (*make().layers, make().output))
+    field = TanhField(1, 1, width=1, hidden_layers=1)
+    set_all(field, 0.5, 0.1, 0.7, 0.2, 2.0, -0.25)
+    x = points(9, 1).float()
+    expected = 2.0 * torch.tanh(0.7 * torch.tanh(0.5 * x + 0.1) + 0.2) - 0.25
+    torch.testing.assert_close(field(x), expected)
+
+
+def test_fourier_features_may_feed_tanh_layers():
+    field = FourierFeatureField(2, 1, width=8, hidden_layers=1, frequencies=4, activation="tanh")
+    x = points(5, 2).float()
+    hidden = torch.tanh(field.layers[0].weight @ field.encoding(x).T + field.layers[0].bias[:, None])
+    hidden = torch.tanh(field.layers[1].weight @ hidden + field.layers[1].bias[:, None])
+    torch.testing.assert_close(field(x), (field.output.weight @ hidden + field.output.bias[:, None]).T)
+    with pytest.raises(ValueError, match="activation must be one of relu, tanh, got 'sine'"):
+        FourierFeatureField(2, 1, activation="sine")  # type: ignore[arg-type]
 
 
 def test_fourier_features_closed_form():
@@ -376,7 +407,7 @@ def test_matched_widths(name, in_features, out_features, width):
 
     assert miss(found) <= 0.03 * target
     assert miss(found) <= min(miss(found - 1), miss(found + 1))
-    if name in ("sinusoidal", "xavier", "nfsl", "gauss", "sinc"):
+    if name in ("sinusoidal", "xavier", "nfsl", "gauss", "sinc", "tanh"):
         assert found == width
 
 

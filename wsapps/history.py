@@ -54,7 +54,7 @@ class History:
         self._tracker.scalars(numbers, step)
         self._tracker.pictures(pictures, step)
         if self._is_main:
-            shown = ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+            shown = ", ".join(f"{name} {_shown(value)}" for name, value in numbers.items())
             _log.info("step %d, %.1f s of training: %s", step, seconds, shown)
 
     def close(self) -> None:
@@ -66,6 +66,11 @@ class History:
 
     def _note(self, figures: Mapping[str, float]) -> None:
         self.figures |= {name: value for name, value in figures.items() if name not in ("step", "seconds")}
+
+
+def _shown(value: float) -> str:
+    """Four decimals, or four digits of what would be lost by that."""
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.1 else f"{value:.4g}"
 
 
 def _is_number(value: Any) -> bool:

@@ -16,6 +16,7 @@ from wsapps.fields.registry import FIELDS
 from wsapps.fields.relu_pe import ReluPositionalConfig, ReluPositionalField
 from wsapps.fields.sinc import SincConfig, SincField
 from wsapps.fields.sinusoidal import SineLayer, SinusoidalConfig, SinusoidalField
+from wsapps.fields.tanh import TanhConfig, TanhField
 from wsapps.fields.wire import WireConfig, WireField
 from wsapps.fields.xavier import XavierConfig, XavierField
 
@@ -37,6 +38,8 @@ __all__ = [
     "SineLayer",
     "SinusoidalConfig",
     "SinusoidalField",
+    "TanhConfig",
+    "TanhField",
     "WireConfig",
     "WireField",
     "XavierConfig",

@@ -1,9 +1,10 @@
-"""ReLU network on random Fourier features (FFN)."""
+"""ReLU or tanh network on random Fourier features (FFN)."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,6 +13,9 @@ from torch.nn import functional as F
 from wsapps.config import doc
 from wsapps.fields.network import Encoding, LayeredField, check_positive
 from wsapps.fields.relu_pe import relu_layer
+from wsapps.fields.tanh import tanh_layer
+
+LAYERS = {"relu": relu_layer, "tanh": tanh_layer}
 
 
 @dataclass
@@ -24,6 +28,9 @@ class FourierFeatureConfig:
     frequencies: int = doc("random frequencies, each with a sine and a cosine", default=256)
     sigma: float = doc(
         "standard deviation of the frequencies", default=10.0, unit="cycles a unit of coordinate"
+    )
+    activation: Literal["relu", "tanh"] = doc(
+        "tanh for residual losses: second derivatives of relu are zero", default="relu"
     )
 
 
@@ -60,15 +67,15 @@ class FourierFeatures(Encoding):
 class FourierFeatureField(LayeredField):
     """FFN: coordinates ``(..., in_features)`` to values ``(..., out_features)``.
 
-    Random Fourier features, then ``1 + hidden_layers`` ReLU layers and a linear output, PyTorch's
-    default initialisation. Sigma 10 and 256 frequencies are the values published for images.
+    Random Fourier features, then ``1 + hidden_layers`` ReLU layers (PyTorch's default initialisation) or tanh
+    layers (Glorot's), and a linear output. Sigma 10 and 256 frequencies are the values published for images.
 
     Source: Tancik et al., *Fourier Features Let Networks Learn High Frequency Functions in Low
     Dimensional Domains*, NeurIPS 2020. Their images lie in [0, 1]^2; on [-1, 1]^2 the same sigma is twice
     as many cycles an image.
 
     Raises:
-        ValueError: a size below 1, or a ``sigma`` that is not positive.
+        ValueError: a size below 1, a ``sigma`` that is not positive, or an unknown ``activation``.
     """
 
     Config = FourierFeatureConfig
@@ -81,6 +88,9 @@ class FourierFeatureField(LayeredField):
         hidden_layers: int = 3,
         frequencies: int = 256,
         sigma: float = 10.0,
+        activation: Literal["relu", "tanh"] = "relu",
     ):
+        if activation not in LAYERS:
+            raise ValueError(f"activation must be one of {', '.join(LAYERS)}, got {activation!r}")
         encoding = FourierFeatures(in_features, frequencies, sigma)
-        super().__init__(in_features, out_features, width, hidden_layers, relu_layer, encoding)
+        super().__init__(in_features, out_features, width, hidden_layers, LAYERS[activation], encoding)

@@ -7,6 +7,7 @@ from wsapps.fields.nfsl import NfslField
 from wsapps.fields.relu_pe import ReluPositionalField
 from wsapps.fields.sinc import SincField
 from wsapps.fields.sinusoidal import SinusoidalField
+from wsapps.fields.tanh import TanhField
 from wsapps.fields.wire import WireField
 from wsapps.fields.xavier import XavierField
 
@@ -20,4 +21,5 @@ FIELDS = {
     "wire": WireField,
     "nfsl": NfslField,
     "sinc": SincField,
+    "tanh": TanhField,
 }
