@@ -16,15 +16,17 @@ from typing import Any, TypeVar
 
 from wsapps.config.compose import Composition, compose_files, find_groups, select_option
 from wsapps.config.overrides import Argument, insert, parse_arguments, wants_help
-from wsapps.config.schema import Builder, choice, doc, walk
+from wsapps.config.schema import Builder, FieldError, choice, doc, file_folder, walk
 from wsapps.config.yaml_files import dump_yaml, parse_yaml
 from wsapps.errors import UserError
 
 __all__ = [
+    "FieldError",
     "choice",
     "default_config_dir",
     "differences",
     "doc",
+    "file_folder",
     "from_yaml",
     "help_text",
     "load_config",
@@ -97,8 +99,8 @@ def _where(arguments: Iterable[Argument], lines: Mapping[str, str], main: str) -
         in_files = any(key == path or key.startswith(inside) for key in lines)
         if given and (given[0].key == path or not in_files):
             return f"command line: {shown_arguments}"
-        while path and path not in lines:
-            path = path.rpartition(".")[0]
+        while path and path not in lines:  # keys have lines, entries of lists do not
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
         place = lines.get(path, main)
         return f"{place} with {shown_arguments}" if given else place
 

@@ -6,6 +6,7 @@ Hydra keeps its state in singletons: nothing of it remains after a call, and cal
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 import threading
 import warnings
@@ -45,6 +46,7 @@ class Group:
     has_folder: bool
     choice: Choice | None = None
     words: str = ""
+    folder_key: str | None = None  # of the field that is told where the user's file is
 
     @property
     def folder(self) -> str:
@@ -72,12 +74,18 @@ def find_groups(cls: type, config_dir: Path, path: str = "") -> dict[str, Group]
         folder, words = config_dir.joinpath(*here.split(".")), f.metadata.get("doc") or ""
         if (nested or selected) and folder.is_dir():
             options = tuple(sorted(file.stem for file in folder.glob("*.yaml")))
-            groups[here] = Group(here, options, True, selected, words)
+            groups[here] = Group(here, options, True, selected, words, _folder_key(nested))
         elif selected:
             groups[here] = Group(here, tuple(selected.classes), False, selected, words)
         if nested:
             groups.update(find_groups(nested, config_dir, here))
     return groups
+
+
+def _folder_key(cls: type | None) -> str | None:
+    """The field made by :func:`~wsapps.config.schema.file_folder`, if there is one."""
+    fields = dataclasses.fields(cls) if cls else ()
+    return next((f.name for f in fields if f.metadata.get("file_folder")), None)
 
 
 def select_option(group: Group, argument: Argument) -> str | YamlFile:
@@ -135,6 +143,11 @@ def compose_files(
     }
     composition = _run_hydra(config_dir, name, arguments, files)
     for key, option in chosen.items():
+        folder_key = groups[key].folder_key
+        if isinstance(option, YamlFile) and folder_key:
+            given = option.data.get(folder_key) or ""
+            folder = Path(option.source).absolute().parent / str(given)
+            _named(composition.tree, key)[folder_key] = str(folder)
         if isinstance(option, str) and not groups[key].has_folder:
             _named(composition.tree, key)["name"] = option
             composition.selected[key] = option

@@ -27,6 +27,28 @@ def doc(text: str, *, default: Any = MISSING, default_factory: Any = MISSING, un
     return field(metadata=metadata)
 
 
+def file_folder(text: str) -> Any:
+    """A field ``str | None`` of a group that says where the group's file is, so that it can name others.
+
+    None where the group is one of the application's own files; where the user chose a file, its absolute
+    folder, or what the file gives for the field, taken from that folder.
+    """
+    return field(default=None, metadata={"doc": text, "unit": None, "file_folder": True})
+
+
+class FieldError(UserError):
+    """What is wrong with one key below a dataclass, from its ``__post_init__``: the key's place is reported.
+
+    Args:
+        key: dotted, relative to the dataclass: "conditions[1].at".
+        message: without the key.
+    """
+
+    def __init__(self, key: str, message: str):
+        super().__init__(f"{key}: {message}")
+        self.key, self.message = key, message
+
+
 @dataclass(frozen=True)
 class Choice:
     """Metadata of a field made by :func:`choice`."""
@@ -164,6 +186,8 @@ class Builder:
     def _guard(self, path: str, make: Callable[[], Any]) -> Any:
         try:
             return make()
+        except FieldError as error:
+            self.fail(join(path, error.key), f"{join(path, error.key)}: {error.message}")
         except (ValueError, UserError) as error:
             self.fail(path, f"{path}: {error}" if path else str(error))
 

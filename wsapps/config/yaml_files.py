@@ -49,7 +49,7 @@ for _class in (_Loader, _Dumper):
 
 @dataclass(frozen=True)
 class YamlFile:
-    """``data`` of one file, and ``lines``: the line (from 1) of every key, by its dotted path."""
+    """``data`` of one file, and ``lines``: the line (from 1) of every key and list entry, by its path."""
 
     source: str
     data: dict[str, Any]
@@ -119,7 +119,7 @@ def _problem(error: yaml.YAMLError) -> str:
 
 
 def _lines(node: yaml.Node | None, source: str, interpolation: bool) -> dict[str, int]:
-    """The line of every key; refuses what is not a mapping, interpolations and duplicate keys."""
+    """The line of every key and list entry; refuses what is no mapping, interpolations, duplicate keys."""
     if node is None:
         raise UserError(f"{source} line 1: the file is empty; a configuration is a mapping of key: value")
     if not isinstance(node, yaml.MappingNode):
@@ -127,6 +127,7 @@ def _lines(node: yaml.Node | None, source: str, interpolation: bool) -> dict[str
         line = node.start_mark.line + 1
         raise UserError(f"{source} line {line}: holds {kind}; a configuration is a mapping of key: value")
     lines: dict[str, int] = {}
+    entries: dict[str, int] = {}
 
     def visit(part: yaml.Node, path: str) -> None:
         if isinstance(part, yaml.MappingNode):
@@ -139,6 +140,7 @@ def _lines(node: yaml.Node | None, source: str, interpolation: bool) -> dict[str
                 visit(value, here)
         elif isinstance(part, yaml.SequenceNode):
             for index, value in enumerate(part.value):
+                entries[f"{path}[{index}]"] = value.start_mark.line + 1
                 visit(value, f"{path}[{index}]")
         elif not interpolation and "${" in part.value:
             line = part.start_mark.line + 1
@@ -147,4 +149,4 @@ def _lines(node: yaml.Node | None, source: str, interpolation: bool) -> dict[str
             )
 
     visit(node, "")
-    return lines
+    return {**entries, **lines}

@@ -1,0 +1,1 @@
+"""Solving partial differential equations that are written as YAML."""

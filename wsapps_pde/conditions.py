@@ -1,0 +1,180 @@
+"""Initial, boundary and inner conditions: at some points an equation holds, or two faces are one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wsapps.config.conversion import nearest
+from wsapps.config.overrides import shown
+from wsapps.errors import UserError
+from wsapps_pde.constant_parts import check_constant_parts
+from wsapps_pde.domain import Domain
+from wsapps_pde.expressions import Expression, Names
+from wsapps_pde.location_text import read_location
+from wsapps_pde.locations import Location
+from wsapps_pde.mapping import constant, entries, listed, located
+from wsapps_pde.symbols import MultiIndex, normal_name
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """``left - right`` is driven to zero at a location.
+
+    Both sides may use the variables, the unknowns and their derivatives, the parameters, and, where
+    ``uses_normals``, the components of the outward normal as ``normal_x``, ``normal_y``, ``normal_z``.
+
+    Args:
+        location: where.
+        left, right: the two sides.
+        weight: of its term in the loss.
+        label: for messages: "condition 2".
+    """
+
+    location: Location
+    left: Expression
+    right: Expression
+    weight: float = 1.0
+    label: str = "condition"
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.left.names | self.right.names
+
+    @property
+    def uses_normals(self) -> bool:
+        return any(normal_name(variable) in self.names for variable in self.location.domain.space)
+
+    @property
+    def text(self) -> str:
+        return f"{self.left.text} = {self.right.text}"
+
+    def derivatives(
+        self, unknowns: Mapping[str, Any], variables: tuple[str, ...]
+    ) -> frozenset[tuple[str, MultiIndex]]:
+        """As :meth:`~wsapps_pde.expressions.Expression.derivatives`, of both sides."""
+        return self.left.derivatives(unknowns, variables) | self.right.derivatives(unknowns, variables)
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.text} at {self.location.text})"
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """The solution and its derivatives agree on the two faces of a variable.
+
+    Args:
+        variable: whose lower and upper bound are the same place.
+        weight, label: as of a :class:`Condition`.
+    """
+
+    variable: str
+    weight: float = 1.0
+    label: str = "condition"
+
+    @property
+    def text(self) -> str:
+        return f"periodic in {self.variable}"
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.text})"
+
+
+def read_conditions(
+    spec: Any, domain: Domain, names: Names, constants: Mapping[str, float]
+) -> tuple[Condition | Periodic, ...]:
+    """Conditions as a problem file writes them; a mapping with several equations gives several.
+
+    Args:
+        names: of the whole problem.
+        constants: values of the parameters that are not trainable.
+
+    Raises:
+        UserError: no place or an empty one, no equation, an equation without an unknown, a normal derivative
+            where there is no normal.
+    """
+    found: list[Condition | Periodic] = []
+    for number, entry in enumerate(listed(spec)):
+        with located(f"[{number}]"):
+            found += _read_one(entries(entry, "a condition"), number + 1, domain, names, constants)
+    return tuple(found)
+
+
+def _read_one(
+    entry: dict[str, Any], number: int, domain: Domain, names: Names, constants: Mapping[str, float]
+) -> list[Condition | Periodic]:
+    label, weight = f"condition {number}", 1.0
+    if "weight" in entry:
+        with located("weight"):
+            weight = constant(entry.pop("weight"), constants)
+            if not weight >= 0:
+                raise UserError(f"a weight must not be negative, got {weight:.6g}")
+    place, periodic = entry.pop("at", None), entry.pop("periodic", None)
+    location = None
+    if place is not None:
+        with located("at"):
+            location = read_location(place, domain, constants)
+    found: list[Condition | Periodic] = []
+    with located("periodic"):
+        for variable in listed(periodic):
+            found.append(_periodic(variable, domain, location, Periodic(str(variable), weight, label)))
+    if entry and location is None:
+        near = next((key for key in entry if nearest(key, ["at"])), None)
+        meant = f"did you mean at, in place of {shown(near)!r}?" if near else "add at, as in at: boundary"
+        raise UserError(f"says not where {shown(next(iter(entry)), 60)!r} holds; {meant}")
+    if not entry and not found:
+        raise UserError("is no equation; write it as in {at: boundary, u: 0}")
+    for left, right in entry.items():
+        assert location is not None
+        with located(shown(left, 60)):
+            condition = _equation(left, right, location, names, weight, label)
+            check_constant_parts(condition.left, constants)
+            check_constant_parts(condition.right, constants)
+            found.append(condition)
+    return found
+
+
+def _periodic(variable: object, domain: Domain, location: Location | None, result: Periodic) -> Periodic:
+    if variable not in domain.variables:
+        raise UserError(f"{variable!r} is no variable of the domain ({', '.join(domain.variables)})")
+    if domain.geometry is not None and variable != "t":
+        raise UserError(f"a domain that is no box cannot be periodic in {variable}")
+    if location is not None:
+        faces = location.faces() or ()
+        if {(variable, "lower"), (variable, "upper")} - set(faces):
+            low, high = domain.bounds[domain.variables.index(result.variable)]
+            raise UserError(
+                f"periodic in {variable} joins {variable} = {low:.6g} and {variable} = {high:.6g}, "
+                f"and at is {location.text!r}; leave at out"
+            )
+    return result
+
+
+def _equation(
+    left: str, right: Any, location: Location, names: Names, weight: float, label: str
+) -> Condition:
+    try:
+        first = Expression.parse(left, names)
+    except UserError as error:
+        near = nearest(left, ["at", "weight", "periodic"]) if left.isidentifier() else None
+        raise UserError(f"{error}; or did you mean the key {near}?" if near else str(error)) from None
+    condition = Condition(location, first, Expression.parse(right, names), weight, label)
+    if not condition.derivatives(names.unknowns, names.variables):
+        raise UserError(
+            f"the condition holds no unknown ({', '.join(names.unknowns)}), so nothing can satisfy it"
+        )
+    if condition.uses_normals and not location.has_normals:
+        raise UserError(_no_normal(location))
+    return condition
+
+
+def _no_normal(location: Location) -> str:
+    domain = location.domain
+    start = f"a normal derivative needs an outward normal, and there is none at {location.text!r}"
+    for place in location.places:
+        if not place.has_normals and set(place.fixed) == {domain.time}:
+            return f"{start}, which is a time; write u_t for the derivative in time"
+    if any(place.has_normals for place in location.places):
+        return f"{start}, of which a part runs inside the domain; add 'and boundary'"
+    return f"{start}, which is no part of the boundary"

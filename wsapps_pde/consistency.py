@@ -1,0 +1,146 @@
+"""Do the conditions of a problem contradict each other, or the exact solution?
+
+Found numerically: places where two conditions hold at once are sampled, and their values compared.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsapps_pde.conditions import Condition, Periodic
+from wsapps_pde.drawing import PointSource, check_points
+from wsapps_pde.expressions import Expression
+from wsapps_pde.places import Place
+
+if TYPE_CHECKING:
+    from wsapps_pde.problem import Problem
+
+Points = NDArray[np.float64]
+
+_TRIED = 128  # points of a place
+_AGREE = 1e-6  # relative to the values, at least 1
+
+
+def contradictions(problem: Problem) -> list[str]:
+    """A line for each pair of conditions that give one thing two values at one place."""
+    stated = [c for c in problem.conditions if isinstance(c, Condition) and _is_known(c, problem)]
+    found = []
+    for first, second in itertools.combinations(stated, 2):
+        if first.left.steps == second.left.steps:
+            found += _worst(
+                first.right, second.right, _shared(first, second), problem.constants, problem.variables,
+                f"{first} and {second} contradict each other: {first.left.text}",
+            )  # fmt: skip
+    for periodic in (c for c in problem.conditions if isinstance(c, Periodic)):
+        for first, second in itertools.product(stated, stated):
+            if first.left.steps == second.left.steps:
+                found += _not_periodic(periodic, first, second, problem)
+    return [*found, *_against_exact(stated, problem), *_outside(problem)]
+
+
+def _outside(problem: Problem) -> Iterator[str]:
+    """Data points outside the domain."""
+    if problem.data is not None:
+        out = ~problem.domain.contains(problem.data.points)
+        if out.any():
+            point = ", ".join(f"{x:.4g}" for x in problem.data.points[np.argmax(out)])
+            yield (
+                f"{out.sum()} of {len(out)} points of {problem.data.file.name} lie outside the domain, "
+                f"the first at ({point})"
+            )
+
+
+def _is_known(condition: Condition, problem: Problem) -> bool:
+    """Whether it gives an unknown or a derivative a value that does not depend on the solution."""
+    known = set(problem.variables) | set(problem.constants)
+    return condition.left.single_name is not None and condition.right.names <= known
+
+
+def _shared(first: Condition, second: Condition) -> Points:
+    """``(n, D)`` points, perhaps none, that lie at both locations."""
+    found = [np.empty((0, len(first.location.domain.bounds)))]
+    for a, b in itertools.product(first.location.places, second.location.places):
+        for place, other in ((a, b), (b, a)):
+            points = _sample(place)
+            for index, value in _planes(other).items():
+                points[:, index] = value
+            found.append(points[place.holds(points) & other.holds(points)])
+    return np.concatenate(found)
+
+
+def _sample(place: Place) -> Points:
+    """Points before any filter."""
+    uniform = check_points(_TRIED, len(place.domain.bounds))
+    return place.without_filter().propose(uniform)[0].copy()
+
+
+def _planes(place: Place) -> dict[int, float]:
+    """The coordinates that are constant at a place."""
+    plane = place.part.piece.plane if place.part is not None else None
+    return {**place.fixed, **({} if plane is None else dict([plane]))}
+
+
+def _worst(
+    first: Expression,
+    second: Expression,
+    points: Points,
+    constants: Mapping[str, float],
+    variables: tuple[str, ...],
+    start: str,
+    other_points: Points | None = None,
+) -> Iterator[str]:
+    """The line, if two expressions differ somewhere; the second may be taken at other points."""
+    if len(points) == 0:
+        return
+    a = _values(first, points, constants, variables)
+    b = _values(second, points if other_points is None else other_points, constants, variables)
+    difference = np.abs(a - b) / np.maximum(1.0, np.maximum(np.abs(a), np.abs(b)))
+    difference = np.where(np.isfinite(difference), difference, 0.0)
+    worst = int(np.argmax(difference))
+    if difference[worst] > _AGREE:
+        place = ", ".join(f"{v} = {x:.4g}" for v, x in zip(variables, points[worst], strict=True))
+        yield f"{start} = {a[worst]:.4g} and {b[worst]:.4g} at {place}"
+
+
+def _values(
+    expression: Expression, points: Points, constants: Mapping[str, float], variables: tuple[str, ...]
+) -> NDArray[np.float64]:
+    values = {**constants, **dict(zip(variables, points.T, strict=True))}
+    return expression.on_arrays(values, len(points)).astype(float)
+
+
+def _not_periodic(periodic: Periodic, first: Condition, second: Condition, problem: Problem) -> Iterator[str]:
+    """Values of ``first`` on the lower face against those of ``second`` on the upper one."""
+    index = problem.variables.index(periodic.variable)
+    low, high = problem.domain.bounds[index]
+    unknown = first.left.derivatives(problem.names.unknowns, problem.variables)
+    if any(periodic.variable not in problem.names.unknowns[name] for name, _ in unknown):
+        return
+    lower = np.concatenate([_sample(place) for place in first.location.places])
+    lower[:, index] = low
+    upper = lower.copy()
+    upper[:, index] = high
+    both = first.location.holds(lower) & second.location.holds(upper)
+    yield from _worst(
+        first.right, second.right, lower[both], problem.constants, problem.variables,
+        f"{periodic} contradicts {first}" + ("" if first is second else f" with {second}")
+        + f": {first.left.text} at {periodic.variable} = {low:.4g} and {high:.4g}", upper[both],
+    )  # fmt: skip
+
+
+def _against_exact(stated: list[Condition], problem: Problem) -> Iterator[str]:
+    exact = problem.reference.exact if problem.reference else {}
+    for condition in stated:
+        solution = exact.get(condition.left.single_name or "")
+        if solution is None or not solution.names <= {*problem.variables, *problem.true_parameters}:
+            continue
+        points, _ = condition.location.draw(_TRIED, PointSource("sobol", 0, "exact"))
+        yield from _worst(
+            condition.right, solution, points, problem.true_parameters, problem.variables,
+            f"{condition} contradicts the exact solution: {condition.left.text}",
+        )  # fmt: skip
