@@ -66,9 +66,12 @@ class GaborFilter(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # -gamma |x - mu|^2 / 2 is linear in (x, |x|^2): one product, no (..., width, D) in between.
         lifted = torch.cat([x, x.square().sum(dim=-1, keepdim=True)], dim=-1)
+        return self.sine(x) * torch.exp(F.linear(lifted, *self.exponent()))
+
+    def exponent(self) -> tuple[Tensor, Tensor]:
+        """Weight ``(width, D + 1)`` and bias of the exponent, as a function of (x, |x|^2)."""
         weight = torch.cat([self.gamma[:, None] * self.mu, -0.5 * self.gamma[:, None]], dim=1)
-        bias = -0.5 * self.gamma * self.mu.square().sum(dim=1)
-        return self.sine(x) * torch.exp(F.linear(lifted, weight, bias))
+        return weight, -0.5 * self.gamma * self.mu.square().sum(dim=1)
 
 
 class MultiplicativeFilterField(ConfiguredField):
