@@ -1,0 +1,130 @@
+"""The configuration of a solve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from wsapps.config import choice, doc
+from wsapps.fields import FIELDS, make_field
+from wsapps.quasi_newton import QuasiNewtonConfig
+from wsapps.seeding import seed_global
+from wsapps.trainer import TrainerConfig
+from wsapps_pde.balance import BalanceConfig, PointWeightsConfig
+from wsapps_pde.collocation import CollocationConfig
+from wsapps_pde.moving import Moves, MovingObjective
+from wsapps_pde.problem import Problem
+from wsapps_pde.problem_file import ProblemConfig
+from wsapps_pde.solution_field import SolutionField
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+@dataclass
+class StagesConfig:
+    """How a run is divided between gradient descent and the quasi-Newton stage after it."""
+
+    descent: float = doc("part of the run's time, or steps, that gradient descent gets", default=0.15)
+    method: Literal["ssbroyden", "ssbfgs", "bfgs", "lbfgs", "none"] = doc(
+        "the quasi-Newton method; none leaves all to gradient descent", default="ssbroyden"
+    )
+    refresh_every: int = doc("quasi-Newton steps on the same points, 0 for the same always", default=500)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.descent <= 1:
+            raise ValueError(f"descent is a part and must be in [0, 1], got {self.descent}")
+        if self.refresh_every < 0:
+            raise ValueError(f"refresh_every must not be negative, got {self.refresh_every}")
+
+
+@dataclass
+class SolveConfig:
+    """Everything that a solution depends on; configs/pde/solve.yaml fills it."""
+
+    out: str | None = doc("run folder; by default runs/pde/<name>-<time>", default=None)
+    problem: ProblemConfig = field(default_factory=ProblemConfig)
+    method: Any = choice(FIELDS, default="weight_scaling", text="the field that each network is")
+    by_construction: bool = doc(
+        "build conditions on whole faces into the solution, where their data fit together", default=True
+    )
+    dtype: Literal["float64", "float32"] = doc("precision of everything", default="float64")
+    points: CollocationConfig = field(default_factory=CollocationConfig)
+    balance: BalanceConfig = field(default_factory=BalanceConfig)
+    weights: PointWeightsConfig = field(default_factory=PointWeightsConfig)
+    stages: StagesConfig = field(default_factory=StagesConfig)
+    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(default_steps=4000))
+
+    def __post_init__(self) -> None:
+        if self.trainer.mixed_precision != "no":
+            raise ValueError(
+                f"trainer.mixed_precision={self.trainer.mixed_precision}: residuals need the precision that "
+                "dtype gives; choose no"
+            )
+
+
+def make_solution(config: SolveConfig, problem: Problem) -> SolutionField:
+    """The unknowns, drawn from the configured seed.
+
+    Raises:
+        UserError: a setting of the method is out of range.
+    """
+    seed_global(config.trainer.seed, "init")
+
+    def make(in_features: int, out_features: int) -> nn.Module:
+        return make_field(in_features, out_features, config.method)
+
+    return SolutionField(problem, make, config.by_construction).to(DTYPES[config.dtype])
+
+
+def make_objective(config: SolveConfig, problem: Problem) -> MovingObjective:
+    """The unknowns and their loss.
+
+    Raises:
+        UserError: a setting of the method is out of range, or nothing is left to be minimised.
+    """
+    moves = Moves(config.points, config.balance, config.weights)
+    return MovingObjective(make_solution(config, problem), moves, config.trainer.seed, DTYPES[config.dtype])
+
+
+def descent_config(config: SolveConfig) -> TrainerConfig | None:
+    """The trainer's settings for the part that gradient descent gets; None if it gets none."""
+    part, trainer = _descent_part(config), config.trainer
+    if part == 0:
+        return None
+
+    def steps(whole: int | None) -> int | None:
+        return None if whole is None else max(1, round(whole * part))
+
+    return replace(
+        trainer,
+        max_steps=steps(trainer.max_steps),
+        max_seconds=None if trainer.max_seconds is None else trainer.max_seconds * part,
+        default_steps=steps(trainer.default_steps),
+    )
+
+
+def quasi_newton_config(config: SolveConfig, steps: int, seconds: float) -> QuasiNewtonConfig | None:
+    """The stage's settings for what ``steps`` and ``seconds`` of gradient descent left; None if nothing."""
+    trainer = config.trainer
+    max_steps = None if trainer.last_step is None else trainer.last_step - steps
+    max_seconds = None if trainer.max_seconds is None else trainer.max_seconds - seconds
+    over = any(limit is not None and limit <= 0 for limit in (max_steps, max_seconds))
+    if over or config.stages.method == "none":
+        return None
+    return QuasiNewtonConfig(
+        method=config.stages.method,
+        max_steps=max_steps,
+        max_seconds=max_seconds,
+        refresh_every=config.stages.refresh_every,
+        seed=trainer.seed,
+        compile=trainer.compile and _descent_part(config) == 0,
+        log_every=trainer.log_every,
+        checkpoint_seconds=trainer.checkpoint_seconds,
+    )
+
+
+def _descent_part(config: SolveConfig) -> float:
+    return 1.0 if config.stages.method == "none" else config.stages.descent

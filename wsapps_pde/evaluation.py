@@ -1,0 +1,173 @@
+"""The solution beside its reference: errors, and what is known without one.
+
+Shapes: M points, D variables.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wsapps.errors import UserError
+from wsapps_pde.expressions import Expression
+from wsapps_pde.functions import NUMPY_FUNCTIONS
+from wsapps_pde.problem import Problem
+from wsapps_pde.references import read_reference, solve_reference
+from wsapps_pde.references.solution import ReferenceSolution, relative_l2
+from wsapps_pde.solution_field import SolutionField
+from wsapps_pde.symbols import MultiIndex
+
+Array = NDArray[np.float64]
+_log = logging.getLogger("wsapps")
+
+_GRID = {1: (1001,), 2: (256, 101), 3: (64, 64, 33), 4: (24, 24, 24, 13)}
+_STEADY = {1: (1001,), 2: (201, 201), 3: (49, 49, 49)}
+_AT_ONCE = 2**14
+
+
+def make_reference(problem: Problem) -> ReferenceSolution | None:
+    """The reference that a problem states, made or read; None if it states none.
+
+    Of what a solver gives, the problem's unknowns are kept.
+
+    Raises:
+        UserError: the solver's settings or the file are wrong, or do not fit the problem's variables,
+            unknowns and domain.
+    """
+    stated = problem.reference
+    if stated is None or not (stated.exact or stated.solver or stated.file):
+        return None
+    if stated.solver:
+        return _fitted(solve_reference(stated.solver, dict(stated.settings)), problem, stated.solver)
+    if stated.file:
+        depends = {unknown.name: unknown.variables for unknown in problem.unknowns}
+        outside_nan = problem.domain.geometry is not None
+        path = problem.folder / stated.file
+        return _fitted(read_reference(path, problem.variables, depends, outside_nan), problem, str(path))
+    return _exact(problem, stated.exact)
+
+
+def _fitted(reference: ReferenceSolution, problem: Problem, source: str) -> ReferenceSolution:
+    """The reference with the problem's unknowns alone, if it is one of this problem."""
+    if reference.axes is not None and tuple(reference.axes) != problem.variables:
+        found, wanted = ", ".join(reference.axes), ", ".join(problem.variables)
+        raise UserError(f"reference {source} has the variables {found}, and the problem {wanted}")
+    names = [unknown.name for unknown in problem.unknowns]
+    values = {name: reference.values[name] for name in names if name in reference.values}
+    if not values:
+        found, wanted = ", ".join(reference.values), ", ".join(names)
+        raise UserError(f"reference {source} gives {found}, and the unknowns of the problem are {wanted}")
+    inside = problem.domain.contains(reference.coordinates())
+    if not inside.all() and problem.domain.geometry is None:
+        _log.warning(
+            "warning: %d of %d points of the reference lie outside the domain, and are not compared",
+            (~inside).sum(), len(inside),
+        )  # fmt: skip
+    for name, array in values.items():
+        known = np.isfinite(array).ravel()
+        if not (known & inside).any():
+            raise UserError(f"reference {source}: {name} is known nowhere in the problem's domain")
+    return replace(
+        reference,
+        values=values,
+        errors={name: error for name, error in reference.errors.items() if name in values},
+    )
+
+
+def _exact(problem: Problem, exact: Mapping[str, Expression]) -> ReferenceSolution:
+    axes = grid_axes(problem)
+    mesh = np.meshgrid(*axes.values(), indexing="ij")
+    points = np.stack([axis.ravel() for axis in mesh], axis=1)
+    inside = problem.domain.contains(points).reshape(mesh[0].shape)
+    values = {**problem.true_parameters, **dict(zip(problem.variables, mesh, strict=True))}
+    found = {}
+    for name, expression in exact.items():
+        if unknown := sorted(expression.names - set(values)):
+            raise UserError(
+                f"reference.exact.{name}: the value of {unknown[0]}, which is trained, is not known; "
+                f"give it as in reference: {{exact: ..., parameters: {{{unknown[0]}: 1.0}}}}"
+            )
+        with np.errstate(all="ignore"):
+            exact_values = np.broadcast_to(expression.evaluate(values, NUMPY_FUNCTIONS), inside.shape)
+        found[name] = np.where(inside, exact_values, math.nan)
+    return ReferenceSolution(axes, None, found, dict.fromkeys(found, 0.0), "exact")
+
+
+def grid_axes(problem: Problem) -> dict[str, Array]:
+    """A grid over the box around the domain: variable -> nodes, in the problem's order."""
+    dims = len(problem.variables)
+    sizes = (_STEADY if problem.domain.time is None else _GRID).get(dims) or _GRID[dims]
+    return {
+        variable: np.linspace(low, high, size)
+        for variable, (low, high), size in zip(problem.variables, problem.domain.bounds, sizes, strict=True)
+    }
+
+
+@torch.no_grad()
+def values_at(solution: SolutionField, points_MD: Array) -> dict[str, Array]:
+    """Unknown -> ``(M,)``, at points anywhere."""
+    wanted = {
+        unknown.name: frozenset([_zero(len(solution.problem.variables))])
+        for unknown in solution.problem.unknowns
+    }
+    parameter = next(solution.networks[0].parameters())
+    points = torch.as_tensor(points_MD, dtype=parameter.dtype, device=parameter.device)
+    parts = [solution(part, wanted) for part in points.split(_AT_ONCE)]
+    return {name: torch.cat([part[name] for part in parts]).double().cpu().numpy() for name in wanted}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A solution on the points of a reference, or on a grid if there is none.
+
+    Args:
+        axes: of the grid, or None for scattered points.
+        points: ``(M, D)``.
+        found: unknown -> ``(M,)``, NaN outside of the domain.
+        reference: unknown -> ``(M,)``; empty without a reference.
+        reference_errors: unknown -> relative L2, what the reference says of itself.
+        description: of the reference, in a line.
+    """
+
+    axes: Mapping[str, Array] | None
+    points: Array
+    found: Mapping[str, Array]
+    reference: Mapping[str, Array]
+    reference_errors: Mapping[str, float]
+    description: str
+
+    def errors(self) -> dict[str, float]:
+        """Unknown -> relative L2 error over the points."""
+        return {name: relative_l2(self.found[name], values) for name, values in self.reference.items()}
+
+
+def compare(solution: SolutionField, reference: ReferenceSolution | None) -> Comparison:
+    """Evaluate a solution where its reference is known."""
+    problem = solution.problem
+    if reference is None:
+        axes = grid_axes(problem)
+        mesh = np.meshgrid(*axes.values(), indexing="ij")
+        points = np.stack([axis.ravel() for axis in mesh], axis=1)
+        return Comparison(axes, points, _inside(solution, points), {}, {}, "none")
+    points = reference.coordinates()
+    known = [unknown.name for unknown in problem.unknowns if unknown.name in reference.values]
+    values = {name: reference.values[name].ravel() for name in known}
+    errors = {name: reference.errors[name] for name in known if name in reference.errors}
+    return Comparison(
+        reference.axes, points, _inside(solution, points), values, errors, reference.description
+    )
+
+
+def _inside(solution: SolutionField, points: Array) -> dict[str, Array]:
+    inside = solution.problem.domain.contains(points)
+    return {name: np.where(inside, v, math.nan) for name, v in values_at(solution, points).items()}
+
+
+def _zero(dims: int) -> MultiIndex:
+    return (0,) * dims

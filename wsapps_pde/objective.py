@@ -1,0 +1,158 @@
+"""The loss of a problem: mean squared residuals of its equations, at the points of its sites.
+
+    loss = sum over terms k of  balance_k weight_k  mean over points i of  w_i r_k(x_i)^2
+
+Derivatives of the networks are taken in here, in closed form (:mod:`wsapps.derivatives`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from wsapps.errors import UserError
+from wsapps.objective import Batch, Objective
+from wsapps_pde.drawing import PointSource
+from wsapps_pde.functions import torch_functions
+from wsapps_pde.point_set import PointSet, prepared_of
+from wsapps_pde.sites import Site, known_values, make_sites
+from wsapps_pde.solution_field import SolutionField
+
+_AT_ONCE = 2**14  # points of an evaluation without gradients
+
+
+class PDEObjective(Objective):
+    """Residuals of a problem.
+
+    Batches are made by :meth:`batch`: the points of each site, and ``share``, the part of all that they are.
+
+    Args:
+        solution: the unknowns; trained in place.
+        counts: site name -> points; ``None`` -> of all others.
+        seed: of the points.
+
+    Raises:
+        UserError: there is nothing to be minimised.
+    """
+
+    find_unused_parameters = True  # the last bias, where only derivatives are asked for
+
+    balance: Tensor  # (K,) factors of the terms, in the order of term_names
+
+    def __init__(
+        self, solution: SolutionField, counts: Mapping[str | None, int], seed: int, dtype: torch.dtype
+    ):
+        super().__init__()
+        self.solution, self.seed, self.dtype = solution.to(dtype), seed, dtype
+        self.sites: tuple[Site, ...] = make_sites(solution.problem, solution.constructed)
+        if not self.sites:
+            raise UserError(
+                f"{solution.problem.name} has no residual, no data and no condition that is not built in, so "
+                "that nothing is left to be minimised; add residuals, or set by_construction=false"
+            )
+        self._points = nn.ModuleList(
+            PointSet(
+                site,
+                solution,
+                counts.get(site.name, counts[None]),
+                PointSource("sobol", seed, site.name, 0),
+                dtype,
+            )
+            for site in self.sites
+        )
+        self.term_names = tuple(term.name for site in self.sites for term in site.terms)
+        self.term_weights = tuple(term.weight for site in self.sites for term in site.terms)
+        self.register_buffer("balance", torch.ones(len(self.term_names), dtype=dtype))
+        self.functions = torch_functions(dtype)
+
+    @property
+    def points(self) -> list[PointSet]:
+        """The points of each site."""
+        return cast(list[PointSet], list(self._points))
+
+    def batch(self, part: int, parts: int) -> Batch:
+        """Micro-batch ``part`` of ``parts`` over all ranks: a share of every site's points."""
+        batch: dict[str, Any] = {
+            site.name: points.batch(part, parts) for site, points in zip(self.sites, self.points, strict=True)
+        }
+        batch["share"] = torch.full((), 1.0 / parts, dtype=self.dtype)
+        return batch
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        means = self._mean_squares(batch)
+        loss = torch.dot(torch.stack(means), self.balance * self.balance.new_tensor(self.term_weights))
+        return {"loss_sum": loss, "count": batch["share"], **dict(zip(self.term_names, means, strict=True))}
+
+    def residuals(self, site: Site, batch: Mapping[str, Tensor]) -> list[Tensor]:
+        """Each term of a site at a batch of its points, ``(N,)``."""
+        coordinates = batch["coordinates"]
+        unknowns = self.solution(coordinates, site.wanted, prepared_of(batch), site.parts)
+        values = {
+            **self.solution.constants(),
+            **known_values(self.solution.problem, coordinates, batch),
+            **unknowns,
+        }
+        found = [term.evaluate(values, self.functions) for term in site.terms]
+        return [residual.expand(len(coordinates)) for residual in found]
+
+    def term(self, number: int) -> tuple[Tensor, Tensor]:
+        """A term's residuals at all points of its site, and the points' weights, ``(N,)`` each."""
+        for site, points in zip(self.sites, self.points, strict=True):
+            if number < len(site.terms):
+                return self.residuals(site, points.batch(0, 1))[number], points.weights
+            number -= len(site.terms)
+        raise IndexError(number)
+
+    @torch.no_grad()
+    def interior_residual(self, coordinates: Tensor | None = None) -> Tensor:
+        """The size of the interior's residual, over all its terms, at points ``(M, D)``, or at its own."""
+        site, points = self.sites[0], self.points[0]
+        if coordinates is None:
+            batches = [points.batch(0, 1)]
+        else:
+            batches = [{"coordinates": part} for part in coordinates.split(_AT_ONCE)]
+        factors = (self.balance * self.balance.new_tensor(self.term_weights))[: len(site.terms)]
+        sizes = []
+        for batch in batches:
+            squares = torch.stack([residual.square() for residual in self.residuals(site, batch)], dim=-1)
+            sizes.append((squares @ factors).sqrt())
+        return torch.cat(sizes)
+
+    @torch.no_grad()
+    def check_defined(self) -> None:
+        """Refuse terms without a value, where training begins.
+
+        Raises:
+            UserError: a term is NaN or infinite at some of its points; with the first of them.
+        """
+        variables = self.solution.problem.variables
+        for site, points in zip(self.sites, self.points, strict=True):
+            residuals = self.residuals(site, points.batch(0, 1))
+            for term, residual in zip(site.terms, residuals, strict=True):
+                bad = (~residual.isfinite()).nonzero()[:, 0].tolist()
+                if bad:
+                    first = zip(variables, points.coordinates[bad[0]].tolist(), strict=True)
+                    raise UserError(
+                        f"{term.name}: NaN or infinite at {len(bad)} of {len(residual)} points before the "
+                        f"first step, as at {', '.join(f'{v} = {x:.6g}' for v, x in first)}; look for a "
+                        "division by zero, or a logarithm or root of what may be negative"
+                    )
+
+    def metrics(self, totals: Mapping[str, float]) -> dict[str, float]:
+        parameters = {
+            f"parameter/{name}": float(value.detach())
+            for name, value in self.solution.parameters_.values().items()
+        }
+        return {**{name: totals[name] for name in self.term_names}, **parameters}
+
+    def _mean_squares(self, batch: Batch) -> list[Tensor]:
+        """Each term's sum of weighted squares over the batch, divided by the number of all points."""
+        means: list[Tensor] = []
+        for site, points in zip(self.sites, self.points, strict=True):
+            here = batch[site.name]
+            for residual in self.residuals(site, here):
+                means.append((here["weights"] * residual.square()).sum() / len(points))
+        return means

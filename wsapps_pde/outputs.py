@@ -1,0 +1,120 @@
+"""What a solved problem leaves in its run folder."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wsapps.atomic import write_bytes, write_json
+from wsapps.report import Curve, Section, Series, TextTable, write_report
+from wsapps.run_folder import RunFolder
+from wsapps_pde.evaluation import Comparison, grid_axes
+from wsapps_pde.objective import PDEObjective
+from wsapps_pde.pictures import write_pictures, write_residual
+
+Array = NDArray[np.float64]
+
+
+def write_outputs(
+    folder: RunFolder,
+    objective: PDEObjective,
+    comparison: Comparison,
+    metrics: Mapping[str, float | str],
+    history: Sequence[Mapping[str, float]],
+) -> None:
+    """``grid.npz``, ``history.json``, pictures and ``index.html``."""
+    problem = objective.solution.problem
+    _write_grid(folder.path / "grid.npz", comparison)
+    write_json(folder.path / "history.json", list(history))
+    figures = write_pictures(folder.path, comparison, problem.domain.time)
+    residual = []
+    if problem.residuals and len(problem.variables) >= 2:
+        axes = grid_axes(problem)
+        residual = [write_residual(folder.path, axes, _residual_on(objective, axes))]
+    sections = [Section("Solution", _reference_text(comparison), figures)]
+    if residual:
+        sections.append(Section("Residual", figures=residual))
+    write_report(
+        folder.path,
+        title=f"Solution of {problem.name}",
+        summary=_summary(metrics),
+        metrics=dict(metrics),
+        sections=sections,
+        curves=_curves(objective.term_names, history),
+        config_yaml=folder.config_yaml,
+        tables=[_error_table(metrics, [unknown.name for unknown in problem.unknowns])],
+    )
+
+
+def _write_grid(path: Path, comparison: Comparison) -> None:
+    """Variables as axes and unknowns on the grid; or columns of scattered points."""
+    buffer = io.BytesIO()
+    axes = comparison.axes
+    shape = tuple(len(axis) for axis in axes.values()) if axes else (len(comparison.points),)
+    arrays: dict[str, Any] = dict(axes) if axes else {"points": comparison.points}
+    arrays |= {name: values.reshape(shape) for name, values in comparison.found.items()}
+    np.savez_compressed(buffer, **arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def _residual_on(objective: PDEObjective, axes: Mapping[str, Array]) -> Array:
+    mesh = np.meshgrid(*axes.values(), indexing="ij")
+    points = np.stack([axis.ravel() for axis in mesh], axis=1)
+    inside = objective.solution.problem.domain.contains(points)
+    size = np.full(len(points), np.nan)
+    device = objective.balance.device
+    size[inside] = (
+        objective.interior_residual(torch.as_tensor(points[inside], dtype=objective.dtype, device=device))
+        .double()
+        .cpu()
+        .numpy()
+    )
+    return size.reshape(mesh[0].shape)
+
+
+def _reference_text(comparison: Comparison) -> str:
+    if not comparison.reference:
+        return "No reference is stated for this problem; the estimated error says what is known."
+    return f"Reference: {comparison.description}."
+
+
+def _summary(metrics: Mapping[str, float | str]) -> str:
+    kind = "relative_l2" if any(name.startswith("relative_l2/") for name in metrics) else "estimated_error"
+    errors = [
+        f"{name.split('/')[1]} {float(v):.2g}" for name, v in metrics.items() if name.startswith(f"{kind}/")
+    ]
+    words = "relative L2 error" if kind == "relative_l2" else "estimated relative error"
+    return (
+        f"{words} {', '.join(errors)} after {metrics['steps']} steps, "
+        f"{float(metrics['train_seconds']):.0f} s of training on {metrics['device']}"
+    )
+
+
+def _error_table(metrics: Mapping[str, float | str], unknowns: Sequence[str]) -> TextTable:
+    rows = []
+    for name in unknowns:
+        cells = [
+            f"{float(metrics[key]):.2e}" if (key := f"{kind}/{name}") in metrics else "-"
+            for kind in ("relative_l2", "reference_error", "estimated_error")
+        ]
+        rows.append([(name, False), *((cell, False) for cell in cells)])
+    return TextTable("Errors", ["unknown", "relative L2", "of the reference itself", "estimated"], rows)
+
+
+def _curves(terms: Sequence[str], history: Sequence[Mapping[str, float]]) -> list[Curve]:
+    curves = []
+    for title, key in (("Loss terms over time", "seconds"), ("Loss terms over steps", "step")):
+        series = []
+        for name in terms[:8]:
+            entries = [(entry[key], entry[name]) for entry in history if name in entry]
+            if entries:
+                series.append(Series(name, *zip(*entries, strict=True)))
+        if series:
+            curves.append(Curve(title, key, "mean squared residual", series, log_y=True))
+    return curves

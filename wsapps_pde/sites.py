@@ -1,0 +1,163 @@
+"""Sites: where terms of the loss are evaluated. The interior, each condition, the measurements.
+
+Shapes: N points, D variables, S space variables, Q measured quantities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wsapps_pde.conditions import Condition
+from wsapps_pde.drawing import PointSource
+from wsapps_pde.functions import Functions
+from wsapps_pde.linear_parts import LinearPart, split_residuals
+from wsapps_pde.problem import Problem
+from wsapps_pde.symbols import MultiIndex, derivative_name, normal_name
+
+Values = Mapping[str, Any]
+Points = NDArray[np.float64]
+Wanted = Mapping[str, frozenset[MultiIndex]]
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """One equation at a site: its name, its weight, and ``(values, functions) -> what is driven to zero``."""
+
+    name: str
+    weight: float
+    evaluate: Callable[[Values, Functions], Any]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A set of points and what is to hold there.
+
+    Args:
+        name: of the points: "interior", "condition 2", "data".
+        terms: what is to hold.
+        wanted: unknown -> the derivatives that the terms need, in all variables.
+        parts: sums of derivatives that they need as such.
+        draw: ``(count, source) -> points (N, D), normals (N, S) or None``; None where the points are fixed.
+        fixed: of measurements, the points ``(M, D)`` and the values ``(M, Q)``.
+    """
+
+    name: str
+    terms: tuple[LossTerm, ...]
+    wanted: Wanted
+    draw: Callable[[int, PointSource], tuple[Points, Points | None]] | None = None
+    fixed: tuple[Points, Points] | None = None
+    parts: tuple[LinearPart, ...] = ()
+
+
+def make_sites(problem: Problem, constructed: frozenset[str]) -> tuple[Site, ...]:
+    """All sites of a problem, the interior first.
+
+    Args:
+        constructed: the conditions, as ``str(condition)``, that hold by construction.
+    """
+    sites = [_interior(problem)] if problem.residuals else []
+    names = set()
+    for condition in problem.conditions:
+        if isinstance(condition, Condition) and str(condition) not in constructed:
+            name = f"{condition.text} at {condition.location.text}"
+            sites.append(_condition(problem, condition, str(condition) if name in names else name))
+            names.add(name)
+    if problem.data is not None:
+        sites.append(_measurements(problem))
+    return tuple(sites)
+
+
+def _interior(problem: Problem) -> Site:
+    split = split_residuals(problem)
+    terms = tuple(
+        LossTerm("residual" if len(split) == 1 else f"residual {number}", 1.0, residual.evaluate)
+        for number, residual in enumerate(split, start=1)
+    )
+    absorbed = {name for residual in split for name in residual.absorbed}
+    wanted = {
+        unknown.name: frozenset(
+            index
+            for index in problem.wanted(unknown.name)
+            if derivative_name(unknown.name, index, problem.variables) not in absorbed
+        )
+        for unknown in problem.unknowns
+    }
+
+    def draw(count: int, source: PointSource) -> tuple[Points, None]:
+        return problem.domain.draw(count, source), None
+
+    return Site("interior", terms, wanted, draw, parts=tuple(p for residual in split for p in residual.parts))
+
+
+def _condition(problem: Problem, condition: Condition, name: str) -> Site:
+    def evaluate(values: Values, functions: Functions) -> Any:
+        return condition.left.evaluate(values, functions) - condition.right.evaluate(values, functions)
+
+    term = LossTerm(name, condition.weight, evaluate)
+    return Site(str(condition), (term,), _wanted(problem, [condition]), condition.location.draw)
+
+
+def _measurements(problem: Problem) -> Site:
+    data = problem.data
+    assert data is not None
+
+    def term(number: int) -> LossTerm:
+        quantity = data.quantities[number]
+
+        def evaluate(values: Values, functions: Functions) -> Any:
+            return quantity.evaluate(values, functions) - values[target_name(number)]
+
+        return LossTerm(f"data {quantity.text}", data.weight, evaluate)
+
+    terms = tuple(term(number) for number in range(len(data.quantities)))
+    return Site("data", terms, _wanted(problem, data.quantities), fixed=(data.points, data.values))
+
+
+def _wanted(problem: Problem, terms: Any) -> Wanted:
+    pairs = [pair for term in terms for pair in term.derivatives(problem.names.unknowns, problem.variables)]
+    return {
+        unknown.name: frozenset(index for name, index in pairs if name == unknown.name)
+        for unknown in problem.unknowns
+    }
+
+
+def target_name(number: int) -> str:
+    """The name under which a measured value stands among the values of its site."""
+    return f"measured {number}"
+
+
+def known_values(problem: Problem, coordinates: Tensor, extra: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a site's points bring along: variables, components of normals, measured values.
+
+    Args:
+        coordinates: ``(N, D)``.
+        extra: perhaps ``normals (N, S)`` and ``targets (N, Q)``.
+    """
+    values = dict(zip(problem.variables, coordinates.unbind(-1), strict=True))
+    if "normals" in extra:
+        names = map(normal_name, problem.domain.space)
+        values.update(zip(names, extra["normals"].unbind(-1), strict=False))
+    if "targets" in extra:
+        values.update({target_name(n): column for n, column in enumerate(extra["targets"].unbind(-1))})
+    return values
+
+
+def site_tensors(site: Site, count: int, source: PointSource, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Points of a site: ``coordinates (N, D)`` and perhaps ``normals`` or ``targets``."""
+    if site.fixed is not None:
+        names, arrays = ("coordinates", "targets"), site.fixed
+    else:
+        assert site.draw is not None
+        names, arrays = ("coordinates", "normals"), site.draw(count, source)
+    return {
+        name: torch.as_tensor(array, dtype=dtype)
+        for name, array in zip(names, arrays, strict=True)
+        if array is not None
+    }

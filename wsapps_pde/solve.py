@@ -1,0 +1,130 @@
+"""``python -m wsapps_pde.solve problem=burgers``: solve a problem and say how well.
+
+A problem's own settings (its key ``solve``) come before those of the command line.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from wsapps.accelerator import make_accelerator
+from wsapps.command import run_command
+from wsapps.config import default_config_dir, load_config, load_or_help
+from wsapps.cpu import prepare_cpu
+from wsapps.fields import parameter_count
+from wsapps.run import Run, describe_device, open_run
+from wsapps_pde.config import SolveConfig, make_objective
+from wsapps_pde.evaluation import compare, make_reference
+from wsapps_pde.moving import MovingObjective
+from wsapps_pde.outputs import write_outputs
+from wsapps_pde.problem import Problem
+from wsapps_pde.problem_file import ProblemConfig
+from wsapps_pde.references.solution import ReferenceSolution
+from wsapps_pde.solution_file import save_solution
+from wsapps_pde.training import train
+
+PROGRAM = "python -m wsapps_pde.solve"
+_log = logging.getLogger("wsapps")
+
+
+def solve(arguments: Sequence[str]) -> None:
+    """The command's body; ``arguments`` are ``key=value``."""
+    config = load_or_help(SolveConfig, "solve", "pde", PROGRAM, with_own_settings(arguments))
+    if config is None:
+        return
+    prepare_cpu(config.trainer.num_threads)
+    accelerator = make_accelerator()
+    problem = Problem.from_config(config.problem)
+    for warning in problem.warnings:
+        _log.warning("warning: %s", warning)
+    objective = make_objective(config, problem)
+    objective.check_defined()
+    reference = make_reference(problem)
+    with open_run(config, "pde", problem.name, accelerator) as run:
+        if run.folder.status == "finished":
+            run.say("%s is finished; choose another out= for a new run", run.folder.path)
+            return
+        solve_problem(config, objective, reference, run)
+
+
+def solve_problem(
+    config: SolveConfig, objective: MovingObjective, reference: ReferenceSolution | None, run: Run
+) -> dict[str, float | str]:
+    """Train in an open run folder, evaluate, write everything that a run leaves, and return its figures."""
+    problem = objective.solution.problem
+    run.say(
+        "solving %s: %d networks, %d parameters, %s on %s, in %s",
+        problem.name, len(objective.solution.networks), parameter_count(objective.solution),
+        config.dtype, describe_device(run.accelerator.device), run.folder.path,
+    )  # fmt: skip
+    for line in _constructions(objective):
+        run.say("%s", line)
+    trained = train(config, objective, run)
+    objective.eval()
+    score = objective.held_out.score()
+    comparison = compare(objective.solution, reference)
+    metrics: dict[str, float | str] = {
+        **{f"relative_l2/{name}": error for name, error in comparison.errors().items()},
+        **{f"reference_error/{name}": error for name, error in comparison.reference_errors.items()},
+        **{
+            f"estimated_error/{name}": error
+            for name, error in objective.snapshots.errors(objective.solution, score).items()
+        },
+        **{f"residual/{name}": value**0.5 for name, value in objective.held_out.mean_squares().items()},
+        **_parameters(objective),
+        "parameters": parameter_count(objective.solution),
+        **run.usual_metrics(trained.result),
+    }
+    if run.is_main:
+        save_solution(run.folder.path / "solution", objective.solution, config)
+        write_outputs(run.folder, objective, comparison, metrics, trained.history)
+        run.folder.write_metrics(metrics)
+    run.accelerator.wait_for_everyone()
+    shown = [name for name in metrics if "/" in name and not name.startswith("residual/")]
+    run.say("%s", ", ".join(f"{name} {float(metrics[name]):.3g}" for name in shown))
+    run.say("pictures: %s", run.folder.path / "index.html")
+    return metrics
+
+
+def _constructions(objective: MovingObjective) -> list[str]:
+    solution = objective.solution
+    built_in = [
+        f"{name}: {condition.text} at {condition.location.text} holds by construction"
+        for name, construction in solution.constructions.items()
+        for condition in construction.conditions
+    ]
+    return built_in + [f"in the loss: {name}" for name in objective.term_names]
+
+
+def _parameters(objective: MovingObjective) -> dict[str, float]:
+    """Found parameters, and their relative errors where the true values are stated."""
+    problem, found = objective.solution.problem, {}
+    true = problem.reference.parameters if problem.reference else {}
+    for name, value in objective.solution.parameters_.values().items():
+        found[f"parameter/{name}"] = float(value.detach())
+        if name in true and true[name] != 0:
+            found[f"parameter_error/{name}"] = abs(float(value.detach()) / true[name] - 1)
+    return found
+
+
+def with_own_settings(arguments: Sequence[str]) -> list[str]:
+    """The arguments, after the settings that the chosen problem brings along."""
+    chosen = [a for a in arguments if a.startswith(("problem=", "problem."))]
+    own = load_config(_ProblemAlone, "describe", config_dir=default_config_dir("pde"), overrides=chosen)
+    return [*own.problem.solve, *arguments]
+
+
+@dataclass
+class _ProblemAlone:
+    problem: ProblemConfig = field(default_factory=ProblemConfig)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return run_command(solve, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
