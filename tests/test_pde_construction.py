@@ -54,6 +54,10 @@ CASES: dict[str, dict[str, Any]] = {
         "parameters": {"a": 0.3},
         "conditions": [{"at": "initial", "u": "x*y"}, {"at": "boundary", "u": "exp(a*t)*x*y"}],
     },
+    "3D and time": {
+        "domain": {"x": [0, 1], "y": [0, 1], "z": [0, 1], "t": [0, 1]},
+        "conditions": [{"at": "t = 0", "u": "x*y*z"}, {"at": "boundary", "u": "x*y*z*(1 + t**2)"}],
+    },
     "wave": {
         "domain": {"x": [0, 1], "t": [0, 1]},
         "conditions": [

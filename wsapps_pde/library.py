@@ -22,10 +22,8 @@ from wsapps.finite import Diverged
 from wsapps.report import Figure, Section, TextTable, write_report
 from wsapps.run import Run, open_run
 from wsapps.run_folder import RunFolder
-from wsapps_pde.config import SolveConfig, make_objective
-from wsapps_pde.evaluation import make_reference
-from wsapps_pde.problem import Problem
-from wsapps_pde.solve import solve_problem, with_own_settings
+from wsapps_pde.config import SolveConfig
+from wsapps_pde.solve import prepare, solve_problem, with_own_settings
 
 PROGRAM = "python -m wsapps_pde.library"
 _COLUMNS = [
@@ -83,12 +81,12 @@ def _solve_config(name: str, config: LibraryConfig) -> SolveConfig:
 
 
 def _solve(config: SolveConfig, library: Run) -> None:
-    problem = Problem.from_config(config.problem)
-    with open_run(config, "pde", problem.name, library.accelerator) as run:
+    objective, reference = prepare(config)
+    with open_run(config, "pde", config.problem.name, library.accelerator) as run:
         if run.folder.status == "finished":
             return
         try:
-            solve_problem(config, make_objective(config, problem), make_reference(problem), run)
+            solve_problem(config, objective, reference, run)
         except Diverged as error:
             run.say("%s", error)
             if run.is_main:
@@ -125,7 +123,7 @@ def _rows(run: Path) -> list[list[str]]:
             float(metrics.get(f"{kind}/{unknown}", math.nan))
             for kind in ("relative_l2", "reference_error", "estimated_error")
         )
-        ratio = "-" if math.isnan(estimated / error) else f"{estimated / error:.2g}"
+        ratio = f"{estimated / error:.2g}" if error > 0 and not math.isnan(estimated) else "-"
         seconds = f"{float(metrics['train_seconds']):.0f}" if number == 0 else ""
         shown = [_shown(value) for value in (error, reference, estimated)]
         rows.append([run.name if number == 0 else "", unknown, *shown, ratio, seconds])

@@ -37,17 +37,22 @@ def solve(arguments: Sequence[str]) -> None:
         return
     prepare_cpu(config.trainer.num_threads)
     accelerator = make_accelerator()
+    objective, reference = prepare(config)
+    with open_run(config, "pde", config.problem.name, accelerator) as run:
+        if run.folder.status == "finished":
+            run.say("%s is finished; choose another out= for a new run", run.folder.path)
+            return
+        solve_problem(config, objective, reference, run)
+
+
+def prepare(config: SolveConfig) -> tuple[MovingObjective, ReferenceSolution | None]:
+    """Everything of a solve that can be wrong, before there is a run folder; raises UserError."""
     problem = Problem.from_config(config.problem)
     for warning in problem.warnings:
         _log.warning("warning: %s", warning)
     objective = make_objective(config, problem)
     objective.check_defined()
-    reference = make_reference(problem)
-    with open_run(config, "pde", problem.name, accelerator) as run:
-        if run.folder.status == "finished":
-            run.say("%s is finished; choose another out= for a new run", run.folder.path)
-            return
-        solve_problem(config, objective, reference, run)
+    return objective, make_reference(problem)
 
 
 def solve_problem(
