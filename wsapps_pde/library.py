@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from wsapps.accelerator import make_accelerator
 from wsapps.atomic import write_text
 from wsapps.command import run_command
@@ -91,6 +93,8 @@ def _solve(config: SolveConfig, library: Run) -> None:
             run.say("%s", error)
             if run.is_main:
                 run.folder.write_metrics({"diverged": 1})
+        # Dynamo stops compiling a function that it has compiled a few times, for other problems.
+        torch.compiler.reset()
 
 
 def _write(folder: RunFolder, runs: Sequence[Path]) -> None:
