@@ -222,6 +222,25 @@ def test_is_one_graph(name):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
+def test_compiled_again_with_other_derivatives():
+    """The same code with another problem: torch.compile then takes numbers that changed for symbols."""
+    problems = [
+        (2, [(1, 0), (2, 0)], {"a": {(0, 1): 1.0, (2, 0): -0.1}}),
+        (2, [(1, 0), (3, 1)], {"a": {(0, 2): 3.0, (4, 0): -0.3}}),
+        (3, [(1, 0, 2)], {"a": laplacian(3)}),
+    ]
+    for dims, wanted, operators in problems:
+        field, x = small_field(dims), points(5, dims)
+
+        def run(x: Tensor, field=field, wanted=wanted, operators=operators) -> dict:
+            return derivatives(field, x, wanted, operators)
+
+        found = torch.compile(run, backend="eager", fullgraph=True)(x)
+        expected = run(x)
+        assert list(found) == list(expected) == [*wanted, "a"]
+        assert all(torch.equal(found[key], expected[key]) for key in found)
+
+
 def test_hard_constraints_with_jets():
     """u = -sin(pi x) + t (1 - x^2) N(x, t): exact conditions, and the derivatives of the whole."""
     field, space = small_field(), JetSpace.of(2, BURGERS)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wsapps.jets import Index, Jet, JetSpace, Operator, field_jet, has_jet
+from wsapps.jets.space import constant_index
 
 
 def derivatives(
@@ -45,7 +46,7 @@ def derivatives(
     operators = operators or {}
     space = _space(coordinates, wanted, operators)
     jet = field_jet(field, Jet.identity(space, coordinates))
-    found: dict[Index | str, Tensor] = {tuple(index): jet.derivative(index) for index in wanted}
+    found: dict[Index | str, Tensor] = {constant_index(index): jet.derivative(index) for index in wanted}
     found.update((name, jet.operator(number)) for number, name in enumerate(operators))
     return found
 

@@ -50,7 +50,9 @@ class JetSpace:
             raise ValueError(f"a jet needs at least 1 coordinate, got dims={dims}")
         self.dims = dims
         self.indices = _sorted(_checked(dims, indices) | {(0,) * dims})
-        self.operators = tuple(operators)
+        self.operators = tuple(
+            {constant_index(index): scale for index, scale in operator.items()} for operator in operators
+        )
         position = {index: number for number, index in enumerate(self.indices)}
         self._position = position
         for index in self.indices:
@@ -88,7 +90,7 @@ class JetSpace:
 
     def position(self, index: Index) -> int:
         """The stream of an index. Raises ValueError: the space does not have it."""
-        number = self._position.get(tuple(index))
+        number = self._position.get(constant_index(index))
         if number is None:
             raise ValueError(f"no derivative {tuple(index)} in {self}")
         return number
@@ -126,8 +128,26 @@ def laplacian(dims: int, axes: Iterable[int] | None = None) -> dict[Index, float
     return {tuple(2 * int(axis == other) for other in range(dims)): 1.0 for axis in axes}
 
 
+def constant_index(index: Index) -> Index:
+    """The index in constants of the program.
+
+    Where torch.compile meets a function again with other orders, it makes symbols of them, from which no
+    streams can be listed; comparing them with constants makes them constants.
+    """
+    return tuple(_constant(order) for order in index)
+
+
+def _constant(order: int) -> int:
+    if not isinstance(order, int) or order < 0:
+        return order  # for _checked to refuse
+    constant = 0
+    while constant < order:
+        constant += 1
+    return constant
+
+
 def _checked(dims: int, indices: Iterable[Index]) -> set[Index]:
-    found = {tuple(index) for index in indices}
+    found = {constant_index(index) for index in indices}
     for index in found:
         if len(index) != dims or not all(isinstance(order, int) and order >= 0 for order in index):
             raise ValueError(f"a derivative of {dims} coordinates is {dims} whole numbers >= 0, got {index}")
