@@ -58,6 +58,7 @@ def test_closure_is_the_smallest_downward_closed_set():
     assert JetSpace.of(3, []).indices == ((0, 0, 0),)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3).flatmap(lambda d: st.lists(st.tuples(*[st.integers(0, 3)] * d), min_size=1)))
 def test_closing_is_idempotent_and_products_stay_inside(wanted):
     dims = len(wanted[0])
