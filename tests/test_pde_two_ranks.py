@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 import two_ranks_pde
+from launch_ranks import launch
 from safetensors.torch import load_file
 from torch import Tensor
 from two_ranks_pde import BUILT_IN, CASES, COMMAND
@@ -34,33 +31,13 @@ reference: {exact: {u: "exp(-a*pi**2*t)*sin(pi*x)"}, parameters: {a: 0.1}}
 """
 
 
-def launch(folder: Path) -> str:
-    """Run two ranks of tests/two_ranks_pde.py to their end and return what they said on stderr."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    with subprocess.Popen(
-        [*command, two_ranks_pde.__file__, str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            said = process.communicate(timeout=500)[1]
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)  # torchrun's death alone would leave its ranks behind
-            raise
-    assert process.returncode == 0, said
-    return said
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """The folder, what was said, and the tensors of each rank."""
     folder = tmp_path_factory.mktemp("ranks")
     (folder / "mine.yaml").write_text(MINE)
     (folder / "points.csv").write_text("x,t,u\n0.25,0.5,0.43\n0.5,0.5,0.61\n0.5,0.9,0.41\n")
-    said = launch(folder)
+    said = launch(two_ranks_pde.__file__, str(folder))
     return folder, said, [load_file(folder / f"tensors_{rank}.safetensors") for rank in range(2)]
 
 

@@ -8,7 +8,6 @@ import logging
 import math
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 import two_ranks_stage
+from launch_ranks import launch
 from noisy_objective import NoisyObjective, assert_same_state, make_trainer, points
 from torch import Tensor, nn
 
@@ -445,7 +445,7 @@ def test_too_large_a_matrix_becomes_lbfgs(caplog):
 
 @pytest.mark.skipif(sys.platform == "win32" or not torch.distributed.is_gloo_available(), reason="needs gloo")
 def test_two_ranks_give_what_one_gives(tmp_path):
-    launch(tmp_path)
+    launch(two_ranks_stage.__file__, str(tmp_path))
     alone = two_ranks_stage.compute(None, make_accelerator())
     for rank in range(2):
         said = json.loads((tmp_path / f"said_{rank}.json").read_text())
@@ -460,25 +460,6 @@ def test_two_ranks_give_what_one_gives(tmp_path):
         assert said["scores"] == [pytest.approx(value, rel=1e-8) for value in alone["scores"]]
     first, second = (json.loads((tmp_path / f"said_{rank}.json").read_text()) for rank in range(2))
     assert {**first, "holds a matrix": None} == {**second, "holds a matrix": None}  # bit for bit
-
-
-def launch(folder: Path) -> None:
-    """Run two ranks of tests/two_ranks_stage.py to their end."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    with subprocess.Popen(
-        [*command, two_ranks_stage.__file__, str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            said = process.communicate(timeout=500)[1]
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)  # torchrun's death alone would leave its ranks behind
-            raise
-    assert process.returncode == 0, said
 
 
 def test_trainer_settings_have_the_same_names():

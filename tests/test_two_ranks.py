@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 import two_ranks
+from launch_ranks import launch
 from noisy_objective import assert_same_state
 from safetensors.torch import load_file
 from two_ranks import CASES, STEPS
@@ -25,26 +24,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def launch(what: str, folder: Path) -> str:
-    """Run two ranks of tests/two_ranks.py to their end and return what they said on stderr."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    with subprocess.Popen(
-        [*command, two_ranks.__file__, what, str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            said = process.communicate(timeout=500)[1]
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)  # torchrun's death alone would leave its ranks behind
-            raise
-    assert process.returncode == 0, said
-    return said
-
-
 def read(folder: Path) -> tuple[list[dict], list[dict[str, torch.Tensor]]]:
     said = [json.loads(path.read_text()) for path in sorted(folder.glob("said_*.json"))]
     return said, [load_file(path) for path in sorted(folder.glob("tensors_*.safetensors"))]
@@ -53,7 +32,7 @@ def read(folder: Path) -> tuple[list[dict], list[dict[str, torch.Tensor]]]:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
-    assert "broadcast_buffers" not in launch("compute", folder)
+    assert "broadcast_buffers" not in launch(two_ranks.__file__, "compute", str(folder))
     return (folder, *read(folder))
 
 
@@ -141,7 +120,7 @@ def test_an_error_on_the_first_rank_is_raised_on_both(results):
 
 
 def test_sigterm_to_one_rank_stops_both_and_saves_once(tmp_path):
-    launch("interrupted", tmp_path)
+    launch(two_ranks.__file__, "interrupted", str(tmp_path))
     said, _ = read(tmp_path)
     assert [each["signal"] for each in said] == [signal.SIGTERM] * 2
     assert [each["saves"] for each in said] == [[9], []]  # the agreement after step 8
@@ -151,6 +130,6 @@ def test_sigterm_to_one_rank_stops_both_and_saves_once(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
 def test_a_compiled_objective_gives_the_same_gradient(tmp_path):
-    launch("compiled", tmp_path)
+    launch(two_ranks.__file__, "compiled", str(tmp_path))
     for tensors in read(tmp_path)[1]:
         assert_close(tensors, single_gradient("accumulated, ragged"), 1e-9)

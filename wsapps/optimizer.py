@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from wsapps.config import doc
+from wsapps.config.checks import not_negative
 
 
 @dataclass
@@ -34,9 +35,7 @@ class OptimizerConfig:
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
-        for name in ("warmup_steps", "weight_decay", "clip_norm"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        not_negative(self, "warmup_steps", "weight_decay", "clip_norm")
         if not self.eps > 0:
             raise ValueError(f"eps must be positive, got {self.eps}")
 

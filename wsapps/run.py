@@ -17,6 +17,7 @@ import wsapps
 from wsapps.accelerator import on_main
 from wsapps.command import log_to_file
 from wsapps.config import differences, from_yaml, to_yaml
+from wsapps.finite import Diverged
 from wsapps.run_folder import RunFolder, default_path
 from wsapps.trainer import FitResult
 
@@ -85,6 +86,23 @@ def open_run(config: Any, application: str, name: str, accelerator: Accelerator)
             yield Run(folder, accelerator, began)
     finally:
         folder.close()
+
+
+@contextlib.contextmanager
+def one_of_many(run: Run) -> Iterator[None]:
+    """Around what an open run does, where it is one of many in this process.
+
+    Divergence is a result of it, the metric ``diverged``, and nothing of it is left to the next run.
+    """
+    try:
+        yield
+    except Diverged as error:
+        run.say("%s", error)
+        if run.is_main:
+            run.folder.write_metrics({"diverged": 1})
+    run.accelerator.free_memory()
+    # Dynamo stops compiling a function that it has compiled a few times, for other runs.
+    torch.compiler.reset()
 
 
 def _stop_logging(handler: logging.Handler) -> None:

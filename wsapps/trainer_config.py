@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wsapps.config import doc
+from wsapps.config.checks import at_least_one, not_negative
 from wsapps.optimizer import OptimizerConfig
+from wsapps.run_limits import check_limits, last_step
 
 _MOST_THREADS = 1024  # OpenMP crashes on very many
 
@@ -36,27 +38,16 @@ class TrainerConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
     def __post_init__(self) -> None:
-        for name in ("accumulate", "log_every", "agree_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        at_least_one(self, "accumulate", "log_every", "agree_every")
         if not 0 <= self.num_threads <= _MOST_THREADS:
             raise ValueError(f"num_threads must be 0 to {_MOST_THREADS}, got {self.num_threads}")
-        for name in ("evaluate_every", "evaluate_seconds", "checkpoint_seconds"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("max_steps", "max_seconds", "default_steps"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be positive or null, got {value}")
-        if self.last_step is None and self.max_seconds is None:
-            raise ValueError("max_steps and max_seconds are both null: the run would never end")
+        not_negative(self, "evaluate_every", "evaluate_seconds", "checkpoint_seconds")
+        check_limits(self, "run")
 
     @property
     def last_step(self) -> int | None:
         """Steps after which a run ends: max_steps; default_steps where no limit was given; or None."""
-        if self.max_steps is None and self.max_seconds is None:
-            return self.default_steps
-        return self.max_steps
+        return last_step(self)
 
     def part_done(self, step: int, seconds: float) -> float:
         """Part of the run that is done, by steps or by time, whichever limit is nearer; 1 at the end."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from wsapps.config import doc
+from wsapps.config.checks import at_least_one, not_negative
 from wsapps.seeding import generator
 from wsapps_pde.objective import PDEObjective
 
@@ -31,8 +32,7 @@ class BalanceConfig:
     memory: float = doc("how much of the old factors an update keeps", default=0.9)
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ValueError(f"every must be at least 1, got {self.every}")
+        at_least_one(self, "every")
         if not 0 <= self.memory < 1:
             raise ValueError(f"memory must be in [0, 1), got {self.memory}")
 
@@ -55,9 +55,7 @@ class PointWeightsConfig:
     attention_memory: float = doc("how much of the old attention an update keeps", default=0.999)
 
     def __post_init__(self) -> None:
-        for name in ("causal_epsilon", "attention"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        not_negative(self, "causal_epsilon", "attention")
         if self.causal_chunks < 2:
             raise ValueError(f"causal_chunks must be at least 2, got {self.causal_chunks}")
         if not 0 <= self.attention_memory <= 1:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from wsapps.config import doc
+from wsapps.config.checks import at_least_one, not_negative
 from wsapps.seeding import generator
 from wsapps_pde.drawing import PointSource
 from wsapps_pde.objective import PDEObjective
@@ -32,12 +33,8 @@ class CollocationConfig:
     candidates: int = doc("candidates a point", default=4)
 
     def __post_init__(self) -> None:
-        for name in ("interior", "condition", "candidates"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("every", "adaptive", "uniform"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        at_least_one(self, "interior", "condition", "candidates")
+        not_negative(self, "every", "adaptive", "uniform")
         if self.adaptive > 0 and self.uniform == 0 and self.candidates == 1:
             raise ValueError("candidates=1 leaves nothing to choose; take more, or adaptive=0")
 

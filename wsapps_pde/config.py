@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from wsapps.config import choice, doc
+from wsapps.config.checks import not_negative
 from wsapps.fields import FIELDS, make_field
 from wsapps.quasi_newton import QuasiNewtonConfig
 from wsapps.seeding import seed_global
@@ -36,8 +37,7 @@ class StagesConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.descent <= 1:
             raise ValueError(f"descent is a part and must be in [0, 1], got {self.descent}")
-        if self.refresh_every < 0:
-            raise ValueError(f"refresh_every must not be negative, got {self.refresh_every}")
+        not_negative(self, "refresh_every")
 
 
 @dataclass

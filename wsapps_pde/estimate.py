@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from wsapps_pde.drawing import PointSource
-from wsapps_pde.solution_field import SolutionField
+from wsapps_pde.solution_field import SolutionField, unknown_values
 
 _POINTS = 2048
 _SLOTS = 64
@@ -69,7 +69,5 @@ class Snapshots(nn.Module):
         return dict(zip(names, (ratio / (1 - ratio) * moved).tolist(), strict=True))
 
     def _present(self, solution: SolutionField) -> Tensor:
-        zero = (0,) * len(solution.problem.variables)
-        names = [unknown.name for unknown in solution.problem.unknowns]
-        values = solution(self.coordinates, {name: frozenset([zero]) for name in names})
-        return torch.stack([values[name] for name in names], dim=-1)
+        values = unknown_values(solution, self.coordinates)
+        return torch.stack([values[unknown.name] for unknown in solution.problem.unknowns], dim=-1)

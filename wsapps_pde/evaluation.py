@@ -19,9 +19,8 @@ from wsapps_pde.expressions import Expression
 from wsapps_pde.functions import NUMPY_FUNCTIONS
 from wsapps_pde.problem import Problem
 from wsapps_pde.references import read_reference, solve_reference
-from wsapps_pde.references.solution import ReferenceSolution, relative_l2
-from wsapps_pde.solution_field import SolutionField
-from wsapps_pde.symbols import MultiIndex
+from wsapps_pde.references.solution import ReferenceSolution, grid_points, relative_l2
+from wsapps_pde.solution_field import SolutionField, unknown_values
 
 Array = NDArray[np.float64]
 _log = logging.getLogger("wsapps")
@@ -82,10 +81,10 @@ def _fitted(reference: ReferenceSolution, problem: Problem, source: str) -> Refe
 
 def _exact(problem: Problem, exact: Mapping[str, Expression]) -> ReferenceSolution:
     axes = grid_axes(problem)
-    mesh = np.meshgrid(*axes.values(), indexing="ij")
-    points = np.stack([axis.ravel() for axis in mesh], axis=1)
-    inside = problem.domain.contains(points).reshape(mesh[0].shape)
-    values = {**problem.true_parameters, **dict(zip(problem.variables, mesh, strict=True))}
+    points = grid_points(axes)
+    inside = problem.domain.contains(points)
+    shape = tuple(len(axis) for axis in axes.values())
+    values = {**problem.true_parameters, **dict(zip(problem.variables, points.T, strict=True))}
     found = {}
     for name, expression in exact.items():
         if unknown := sorted(expression.names - set(values)):
@@ -95,7 +94,7 @@ def _exact(problem: Problem, exact: Mapping[str, Expression]) -> ReferenceSoluti
             )
         with np.errstate(all="ignore"):
             exact_values = np.broadcast_to(expression.evaluate(values, NUMPY_FUNCTIONS), inside.shape)
-        found[name] = np.where(inside, exact_values, math.nan)
+        found[name] = np.where(inside, exact_values, math.nan).reshape(shape)
     return ReferenceSolution(axes, None, found, dict.fromkeys(found, 0.0), "exact")
 
 
@@ -112,14 +111,11 @@ def grid_axes(problem: Problem) -> dict[str, Array]:
 @torch.no_grad()
 def values_at(solution: SolutionField, points_MD: Array) -> dict[str, Array]:
     """Unknown -> ``(M,)``, at points anywhere."""
-    wanted = {
-        unknown.name: frozenset([_zero(len(solution.problem.variables))])
-        for unknown in solution.problem.unknowns
-    }
     parameter = next(solution.networks[0].parameters())
     points = torch.as_tensor(points_MD, dtype=parameter.dtype, device=parameter.device)
-    parts = [solution(part, wanted) for part in points.split(_AT_ONCE)]
-    return {name: torch.cat([part[name] for part in parts]).double().cpu().numpy() for name in wanted}
+    parts = [unknown_values(solution, part) for part in points.split(_AT_ONCE)]
+    names = [unknown.name for unknown in solution.problem.unknowns]
+    return {name: torch.cat([part[name] for part in parts]).double().cpu().numpy() for name in names}
 
 
 @dataclass(frozen=True)
@@ -148,26 +144,18 @@ class Comparison:
 
 
 def compare(solution: SolutionField, reference: ReferenceSolution | None) -> Comparison:
-    """Evaluate a solution where its reference is known."""
-    problem = solution.problem
+    """Evaluate a solution where its reference, as of :func:`make_reference`, is known."""
     if reference is None:
-        axes = grid_axes(problem)
-        mesh = np.meshgrid(*axes.values(), indexing="ij")
-        points = np.stack([axis.ravel() for axis in mesh], axis=1)
+        axes = grid_axes(solution.problem)
+        points = grid_points(axes)
         return Comparison(axes, points, _inside(solution, points), {}, {}, "none")
     points = reference.coordinates()
-    known = [unknown.name for unknown in problem.unknowns if unknown.name in reference.values]
-    values = {name: reference.values[name].ravel() for name in known}
-    errors = {name: reference.errors[name] for name in known if name in reference.errors}
+    values = {name: values.ravel() for name, values in reference.values.items()}
     return Comparison(
-        reference.axes, points, _inside(solution, points), values, errors, reference.description
+        reference.axes, points, _inside(solution, points), values, reference.errors, reference.description
     )
 
 
 def _inside(solution: SolutionField, points: Array) -> dict[str, Array]:
     inside = solution.problem.domain.contains(points)
     return {name: np.where(inside, v, math.nan) for name, v in values_at(solution, points).items()}
-
-
-def _zero(dims: int) -> MultiIndex:
-    return (0,) * dims

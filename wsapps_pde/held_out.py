@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -39,8 +41,12 @@ class HeldOut:
                 found[term.name] = residual.square().mean()
         return {name: float(value) for name, value in found.items()}
 
-    def score(self) -> float:
-        """The loss at these points, with the terms' weights and without their balance."""
-        values = self.mean_squares()
+    def score(self, mean_squares: Mapping[str, float] | None = None) -> float:
+        """The loss at these points, with the terms' weights and without their balance.
+
+        Args:
+            mean_squares: what :meth:`mean_squares` gave; None computes it.
+        """
+        values = self.mean_squares() if mean_squares is None else mean_squares
         weights = dict(zip(self.objective.term_names, self.objective.term_weights, strict=True))
         return sum(weights[name] * value for name, value in values.items())

@@ -13,16 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from wsapps.accelerator import make_accelerator
 from wsapps.atomic import write_text
 from wsapps.command import run_command
 from wsapps.config import default_config_dir, doc, load_config, load_or_help
 from wsapps.cpu import prepare_cpu
-from wsapps.finite import Diverged
 from wsapps.report import Figure, Section, TextTable, write_report
-from wsapps.run import Run, open_run
+from wsapps.run import Run, one_of_many, open_run
 from wsapps.run_folder import RunFolder
 from wsapps_pde.config import SolveConfig
 from wsapps_pde.solve import prepare, solve_problem, with_own_settings
@@ -87,14 +84,8 @@ def _solve(config: SolveConfig, library: Run) -> None:
     with open_run(config, "pde", config.problem.name, library.accelerator) as run:
         if run.folder.status == "finished":
             return
-        try:
+        with one_of_many(run):
             solve_problem(config, objective, reference, run)
-        except Diverged as error:
-            run.say("%s", error)
-            if run.is_main:
-                run.folder.write_metrics({"diverged": 1})
-        # Dynamo stops compiling a function that it has compiled a few times, for other problems.
-        torch.compiler.reset()
 
 
 def _write(folder: RunFolder, runs: Sequence[Path]) -> None:

@@ -17,6 +17,7 @@ from wsapps.run_folder import RunFolder
 from wsapps_pde.evaluation import Comparison, grid_axes
 from wsapps_pde.objective import PDEObjective
 from wsapps_pde.pictures import write_pictures, write_residual
+from wsapps_pde.references.solution import grid_points
 
 Array = NDArray[np.float64]
 
@@ -64,8 +65,7 @@ def _write_grid(path: Path, comparison: Comparison) -> None:
 
 
 def _residual_on(objective: PDEObjective, axes: Mapping[str, Array]) -> Array:
-    mesh = np.meshgrid(*axes.values(), indexing="ij")
-    points = np.stack([axis.ravel() for axis in mesh], axis=1)
+    points = grid_points(axes)
     inside = objective.solution.problem.domain.contains(points)
     size = np.full(len(points), np.nan)
     device = objective.balance.device
@@ -75,7 +75,7 @@ def _residual_on(objective: PDEObjective, axes: Mapping[str, Array]) -> Array:
         .cpu()
         .numpy()
     )
-    return size.reshape(mesh[0].shape)
+    return size.reshape([len(axis) for axis in axes.values()])
 
 
 def _reference_text(comparison: Comparison) -> str:

@@ -56,6 +56,10 @@ def load_problem(problem: str, settings: Sequence[str] = ()) -> Problem:
     Raises:
         UserError: there is none, or something is wrong with it.
     """
-    overrides = [f"problem={problem}", *settings]
-    config = load_config(_ProblemAlone, "describe", config_dir=default_config_dir("pde"), overrides=overrides)
-    return Problem.from_config(config.problem)
+    return Problem.from_config(load_problem_config([f"problem={problem}", *settings]))
+
+
+def load_problem_config(arguments: Sequence[str]) -> ProblemConfig:
+    """The problem that ``problem=...`` and ``problem.key=...`` choose; raises UserError."""
+    config_dir = default_config_dir("pde")
+    return load_config(_ProblemAlone, "describe", config_dir=config_dir, overrides=arguments).problem

@@ -191,3 +191,9 @@ class SolutionField(nn.Module):
                     values[key] = jet.derivative(network.own(index))
                 values.update({part.name: network.part(jet, part) for part in mine if part.unknown == name})
         return values
+
+
+def unknown_values(solution: SolutionField, coordinates_ND: Tensor) -> dict[str, Tensor]:
+    """Unknown -> ``(N,)``, without derivatives, at points anywhere."""
+    zero = frozenset([(0,) * len(solution.problem.variables)])
+    return solution(coordinates_ND, {unknown.name: zero for unknown in solution.problem.unknowns})

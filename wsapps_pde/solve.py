@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from wsapps.accelerator import make_accelerator
 from wsapps.command import run_command
-from wsapps.config import default_config_dir, load_config, load_or_help
+from wsapps.config import load_or_help
 from wsapps.cpu import prepare_cpu
 from wsapps.fields import parameter_count
 from wsapps.run import Run, describe_device, open_run
@@ -21,7 +20,7 @@ from wsapps_pde.evaluation import compare, make_reference
 from wsapps_pde.moving import MovingObjective
 from wsapps_pde.outputs import write_outputs
 from wsapps_pde.problem import Problem
-from wsapps_pde.problem_file import ProblemConfig
+from wsapps_pde.problem_file import load_problem_config
 from wsapps_pde.references.solution import ReferenceSolution
 from wsapps_pde.solution_file import save_solution
 from wsapps_pde.training import train
@@ -69,7 +68,8 @@ def solve_problem(
         run.say("%s", line)
     trained = train(config, objective, run)
     objective.eval()
-    score = objective.held_out.score()
+    mean_squares = objective.held_out.mean_squares()
+    score = objective.held_out.score(mean_squares)
     comparison = compare(objective.solution, reference)
     metrics: dict[str, float | str] = {
         **{f"relative_l2/{name}": error for name, error in comparison.errors().items()},
@@ -78,7 +78,7 @@ def solve_problem(
             f"estimated_error/{name}": error
             for name, error in objective.snapshots.errors(objective.solution, score).items()
         },
-        **{f"residual/{name}": value**0.5 for name, value in objective.held_out.mean_squares().items()},
+        **{f"residual/{name}": value**0.5 for name, value in mean_squares.items()},
         **_parameters(objective),
         "parameters": parameter_count(objective.solution),
         **run.usual_metrics(trained.result),
@@ -118,13 +118,7 @@ def _parameters(objective: MovingObjective) -> dict[str, float]:
 def with_own_settings(arguments: Sequence[str]) -> list[str]:
     """The arguments, after the settings that the chosen problem brings along."""
     chosen = [a for a in arguments if a.startswith(("problem=", "problem."))]
-    own = load_config(_ProblemAlone, "describe", config_dir=default_config_dir("pde"), overrides=chosen)
-    return [*own.problem.solve, *arguments]
-
-
-@dataclass
-class _ProblemAlone:
-    problem: ProblemConfig = field(default_factory=ProblemConfig)
+    return [*load_problem_config(chosen).solve, *arguments]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

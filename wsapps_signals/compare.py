@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from accelerate import Accelerator
 
 from wsapps.accelerator import make_accelerator
@@ -20,8 +19,7 @@ from wsapps.command import run_command
 from wsapps.config import default_config_dir, doc, load_config, load_or_help
 from wsapps.cpu import prepare_cpu
 from wsapps.errors import UserError
-from wsapps.finite import Diverged
-from wsapps.run import Run, open_run
+from wsapps.run import Run, one_of_many, open_run
 from wsapps_signals.cells import Cell, Outcome, best_rate, read_outcome
 from wsapps_signals.comparison import write_comparison
 from wsapps_signals.config import FitConfig
@@ -143,15 +141,8 @@ def _run_cell(cell: Cell, signals: dict[str, Signal], accelerator: Accelerator) 
             if cell.signal not in signals:
                 signals.clear()  # one in memory
                 signals[cell.signal] = load_signal(cell.config)
-            try:
+            with one_of_many(run):
                 fit_signal(make_problem(cell.config, signals[cell.signal]), run)
-            except Diverged as error:
-                run.say("%s", error)
-                if run.is_main:
-                    run.folder.write_metrics({"diverged": 1})
-            accelerator.free_memory()
-            # Dynamo stops compiling a function that it has compiled a few times, for other fields.
-            torch.compiler.reset()
         accelerator.wait_for_everyone()
     return read_outcome(cell)
 

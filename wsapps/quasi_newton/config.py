@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wsapps.config import doc
+from wsapps.config.checks import at_least_one, not_negative
 from wsapps.quasi_newton.minimize import DENSE_LIMIT_BYTES
+from wsapps.run_limits import check_limits, last_step
 
 
 @dataclass
@@ -44,25 +46,14 @@ class QuasiNewtonConfig:
     checkpoint_seconds: float = doc("time between checkpoints", default=60.0, unit="s")
 
     def __post_init__(self) -> None:
-        for name in ("memory", "patience", "evaluations", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in (
-            "refresh_every", "dense_limit_bytes", "gradient_tolerance", "tolerance", "evaluate_every",
+        at_least_one(self, "memory", "patience", "evaluations", "log_every")
+        not_negative(
+            self, "refresh_every", "dense_limit_bytes", "gradient_tolerance", "tolerance", "evaluate_every",
             "evaluate_seconds", "checkpoint_seconds",
-        ):  # fmt: skip
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("max_steps", "max_seconds", "default_steps"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be positive or null, got {value}")
-        if self.last_step is None and self.max_seconds is None:
-            raise ValueError("max_steps and max_seconds are both null: the stage would never end")
+        )  # fmt: skip
+        check_limits(self, "stage")
 
     @property
     def last_step(self) -> int | None:
         """Steps after which the stage ends: max_steps; default_steps where no limit was given; or None."""
-        if self.max_steps is None and self.max_seconds is None:
-            return self.default_steps
-        return self.max_steps
+        return last_step(self)

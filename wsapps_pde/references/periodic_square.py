@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from wsapps_pde.references.etdrk4 import etdrk4
 from wsapps_pde.references.fourier import Spectrum, square_fields, square_spectrum
 from wsapps_pde.references.refinement import refined_spectral
-from wsapps_pde.references.settings import LONGEST_SIDE, count, even_steps, positive
+from wsapps_pde.references.settings import LONGEST_SIDE, resolution
 from wsapps_pde.references.solution import ReferenceSolution
 
 Array = NDArray[np.float64]
@@ -139,11 +139,7 @@ def solve_square(
     Raises:
         UserError: settings out of range; modes that are no multiple of the points.
     """
-    points = count(name, "points", points, 4)
-    shared = points if points % 2 == 0 else 2 * points
-    modes = count(name, "modes", modes, 16, multiple=shared, most=LONGEST_SIDE)
-    t = np.linspace(0.0, positive(name, "horizon", horizon), count(name, "times", times, 2))
-    steps = even_steps(name, float(t[1]), dt)
+    points, modes, t, steps = resolution(name, points, times, horizon, modes, dt, most=LONGEST_SIDE)
 
     def solve(used: int, steps: int) -> dict[str, Array]:
         found = evolve(system, used, t, steps, modes, modes // points)

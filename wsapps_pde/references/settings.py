@@ -8,6 +8,9 @@ import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wsapps.config.conversion import nearest
 from wsapps.errors import UserError
 
@@ -93,6 +96,24 @@ def even_steps(solver: str, interval: float, dt: Any) -> int:
     if half > _MOST_STEPS:
         raise UserError(f"reference {solver}: dt = {dt} means {2 * half:.1e} steps between two times")
     return 2 * math.ceil(half)
+
+
+def resolution(
+    solver: str, points: Any, times: Any, horizon: Any, modes: Any, dt: Any, most: int = LONGEST_LINE
+) -> tuple[int, int, NDArray[np.float64], int]:
+    """Of a periodic problem in time: points, modes, the times from 0 on, and steps between two of them.
+
+    Args:
+        most: modes along an axis.
+
+    Raises:
+        UserError: one out of range; modes that are no multiple of the points.
+    """
+    points = count(solver, "points", points, 4)
+    shared = points if points % 2 == 0 else 2 * points
+    modes = count(solver, "modes", modes, 16, multiple=shared, most=most)
+    t = np.linspace(0.0, positive(solver, "horizon", horizon), count(solver, "times", times, 2))
+    return points, modes, t, even_steps(solver, float(t[1]), dt)
 
 
 def numbers_of(solver: str, key: str, value: Any, length: int) -> tuple[float, ...]:

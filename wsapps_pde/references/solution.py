@@ -5,6 +5,7 @@ Shapes: D variables (space first, then t), M points, n_d nodes along axis d.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +57,7 @@ class ReferenceSolution:
         if self.axes is None:
             assert self.points is not None
             return self.points
-        mesh = np.meshgrid(*self.axes.values(), indexing="ij")
-        return np.stack([axis.ravel() for axis in mesh], axis=1)
+        return grid_points(self.axes)
 
     def interpolated(self, points: ArrayLike) -> dict[str, Array]:
         """Values at ``(M, D)`` points: unknown to ``(M,)``, NaN outside the axes or the points' hull.
@@ -97,6 +97,12 @@ class ReferenceSolution:
         thinned = {name: values[every_second] for name, values in self.values.items()}
         guess = ReferenceSolution(axes, None, thinned, {}, "").interpolated(self.coordinates())
         return {name: relative_l2(guess[name], values.ravel()) for name, values in self.values.items()}
+
+
+def grid_points(axes: Mapping[str, Array]) -> Array:
+    """``(M, D)``: all points of a tensor grid, in row-major order."""
+    mesh = np.meshgrid(*axes.values(), indexing="ij")
+    return np.stack([axis.ravel() for axis in mesh], axis=1)
 
 
 def relative_l2(values: Array, reference: Array) -> float:
