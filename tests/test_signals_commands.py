@@ -193,6 +193,7 @@ def test_a_comparison_is_complete_and_its_cells_are_not_repeated(comparison, tmp
     page = (out / "index.html").read_text()
     assert "weight_scaling" in page
     assert (out / "sheet_first.png").is_file()
+    assert iio.imread(out / "curves.png").std() > 0
 
     def never(*arguments, **settings):
         raise AssertionError("a finished cell is fitted again")

@@ -1,4 +1,4 @@
-"""What a comparison leaves: tables as CSV, Markdown and LaTeX, sheets of reconstructions, and a page."""
+"""What a comparison leaves: tables as CSV, Markdown and LaTeX, curves, sheets of reconstructions, a page."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from wsapps.pictures import save_png, side_by_side
 from wsapps.report import Curve, Figure, Section, Series, TextTable, write_report
 from wsapps.run_folder import RunFolder
 from wsapps_signals.cells import Outcome, at_best_rates
+from wsapps_signals.learning_curves import draw_learning_curves
 from wsapps_signals.tables import (
     Table,
     cells_csv,
@@ -35,6 +36,7 @@ def write_comparison(folder: RunFolder, title: str, outcomes: Sequence[Outcome])
     write_text(folder.path / "cells.csv", cells_csv(outcomes))
     write_text(folder.path / "table.md", "\n".join(f"{t.title}\n\n{t.markdown()}" for t in tables))
     write_text(folder.path / "table.tex", "\n".join(f"% {t.title}\n{t.latex()}" for t in tables))
+    draw_learning_curves(folder.path / "curves.png", at_best_rates(outcomes))
     first = [outcome for outcome in at_best_rates(outcomes) if outcome.cell.seed == 0]
     signals = list(dict.fromkeys(outcome.cell.signal for outcome in outcomes))
     sections, curves = [], []
