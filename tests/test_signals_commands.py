@@ -10,6 +10,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+import yaml
 
 import wsapps
 from wsapps.fields import FIELDS, parameter_count
@@ -71,6 +72,21 @@ def test_a_large_picture_in_tiles(picture, tmp_path, capsys):
     for wrong in ("tiles=[2]", "tiles=[0,3]", "tiles=[99999,99999]", "tiles=[]"):
         assert fit.main([f"path={picture}", f"out={tmp_path / 'no'}", *TINY, wrong]) == 2
         assert "tiles: expected 2 positive numbers" in capsys.readouterr().err
+
+
+def test_a_large_signal_gets_the_settings_of_its_kind_and_what_is_given_counts(picture, tmp_path, capsys):
+    large = [f"path={picture}", "large.above=300", "tile_points=64", "trainer.max_steps=1", "method.width=16"]
+    assert fit.main([*large, f"out={tmp_path / 'run'}", "trainer.optimizer.lr=1e-5"]) == 0
+    assert "a picture has 320 points: method.hidden_layers=2" in capsys.readouterr().err
+    run = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert (run["method"]["width"], run["method"]["hidden_layers"], run["method"]["alpha"]) == (16, 2, 1.5)
+    assert (run["trainer"]["optimizer"]["lr"], run["trainer"]["optimizer"]["schedule"]) == (1e-5, "cosine")
+    assert wsapps.load_field(tmp_path / "run" / "field").tiles == (2, 2)
+    assert fit.main([*large, f"out={tmp_path / 'run'}", "trainer.optimizer.lr=1e-5"]) == 0  # and is finished
+    assert fit.main([*large, f"out={tmp_path / 'siren'}", "method=siren", "tiles=[1,2]"]) == 0
+    run = yaml.safe_load((tmp_path / "siren" / "config.yaml").read_text())
+    assert (run["method"]["alpha"], run["method"]["hidden_layers"]) == (1, 3)
+    assert wsapps.load_field(tmp_path / "siren" / "field").tiles == (1, 2)
 
 
 def test_a_fit_improves_with_steps(picture, tmp_path):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from wsapps.fields import SinusoidalField
-from wsapps.tiling import BLOCK, TiledField
+from wsapps.tiling import BLOCK, TiledField, tiles_of, whole_blocks
 
 
 class Echo(nn.Module):
@@ -55,6 +55,28 @@ def test_any_number_of_points_in_any_order(count):
         field = fields[int(cell[0] * 3 + cell[1])]
         torch.testing.assert_close(value, field(local), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(tiled(points.view(1, -1, 1, 2)), values.view(1, -1, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("grid", "points", "tiles"),
+    [
+        ((2048, 4096), 2**15, [11, 23]),
+        ((7_938_000,), 44_100, [180]),
+        ((64, 64, 64), 4096, [4, 4, 4]),
+        ((9, 2), 50, [1, 1]),
+    ],
+)
+def test_tiles_are_about_cubes_of_the_wanted_size(grid, points, tiles):
+    assert tiles_of(grid, points) == tiles
+
+
+@pytest.mark.parametrize(("points", "tiles"), [(65_536, 253), (65_536, 180), (100, 500), (10**6, 3)])
+def test_points_that_fill_whole_blocks(points, tiles):
+    each, rest = divmod(whole_blocks(points, tiles), tiles)
+    assert rest == 0
+    blocks = -(-each // BLOCK)
+    assert 0 < blocks * BLOCK - each < BLOCK // 16
+    assert abs(blocks * BLOCK * tiles - points) <= BLOCK * tiles / 2 or blocks == 1
 
 
 def test_one_tile_is_the_field():

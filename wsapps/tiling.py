@@ -89,6 +89,21 @@ class TiledField(nn.Module):
         return tile_N, low + (points_ND - corner_ND) * tiles_D
 
 
+def tiles_of(grid: Sequence[int], points: int) -> list[int]:
+    """Tiles along each axis of a grid such that a tile has about so many points and is about a cube."""
+    side = points ** (1 / len(grid))
+    return [max(1, round(size / side)) for size in grid]
+
+
+def whole_blocks(points: int, tiles: int) -> int:
+    """About so many points, such that those of each tile fill whole blocks.
+
+    Tiles differ by a few points, and one over would cost a block: 3 % of the places stay free for that.
+    """
+    blocks = max(1, round(points / (tiles * BLOCK)))
+    return tiles * (blocks * BLOCK - BLOCK // 32)
+
+
 def _blocks(tile_N: Tensor, tiles: int) -> tuple[Tensor, Tensor]:
     """Sorted tile numbers to blocks of one tile: the tile of each block ``(B,)``, and each point's place
     ``(N,)`` among the B * BLOCK places."""

@@ -15,7 +15,7 @@ from wsapps.fields import FIELDS, SinusoidalField, make_field, matched_width, pa
 from wsapps.samplers import CPU_PART, PointSampler, parts_for, step_in_parts
 from wsapps.seeding import seed_global
 from wsapps.tiling import CPU_PART as TILED_CPU_PART
-from wsapps.tiling import MOST_TILES, TiledField
+from wsapps.tiling import MOST_TILES, TiledField, tiles_of, whole_blocks
 from wsapps.trainer import TrainerConfig
 from wsapps_signals.holdout import Holdout
 from wsapps_signals.signal import Signal
@@ -44,6 +44,16 @@ class PointsConfig:
 
 
 @dataclass
+class LargeConfig:
+    """Settings for signals that are too large for the usual ones; see :mod:`wsapps_signals.large`."""
+
+    above: int = doc("signals of more points than this are large", default=500_000)
+    settings: dict[str, list[str]] = doc(
+        "settings by kind of signal; what is given on the command line counts over them", default_factory=dict
+    )
+
+
+@dataclass
 class FitConfig:
     """Everything that a fit depends on; configs/signals/fit.yaml fills it."""
 
@@ -60,13 +70,21 @@ class FitConfig:
         "in tiles=[9,16] method.width=64",
         default=None,
     )
+    tile_points: int | None = doc(
+        "in place of tiles: as many as give each tile about so many points of the signal's grid", default=None
+    )
     points: PointsConfig = field(default_factory=PointsConfig)
+    large: LargeConfig = field(default_factory=LargeConfig)
     holdout: Holdout = doc(
         "samples kept for the test: every_other grid point, a random half, all but every second one along "
         "each axis (downsample)",
         default="none",
     )
     trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(default_steps=500))
+
+    def __post_init__(self) -> None:
+        if self.tile_points is not None and self.tile_points < 1:
+            raise ValueError(f"tile_points must be at least 1, got {self.tile_points}")
 
 
 def build_field(config: FitConfig, signal: Signal) -> tuple[nn.Module, Any]:
@@ -78,16 +96,29 @@ def build_field(config: FitConfig, signal: Signal) -> tuple[nn.Module, Any]:
     in_features, out_features = signal.coordinates.shape[1], signal.values.shape[1]
     method = _with_matched_width(config, in_features, out_features)
     seed_global(config.trainer.seed, "init")
-    if config.tiles is None:
+    tiles = _tiles(config, signal)
+    if tiles is None:
         return make_field(in_features, out_features, method), method
-    if len(config.tiles) != in_features or min(config.tiles) < 1 or math.prod(config.tiles) > MOST_TILES:
-        raise UserError(
-            f"tiles: expected {in_features} positive numbers for the coordinates of {signal.title}, at most "
-            f"{MOST_TILES} tiles in all, got {config.tiles}"
-        )
-    fields = [make_field(in_features, out_features, method) for _ in range(math.prod(config.tiles))]
+    fields = [make_field(in_features, out_features, method) for _ in range(math.prod(tiles))]
     low, high = signal.coordinates.amin(dim=0).tolist(), signal.coordinates.amax(dim=0).tolist()
-    return TiledField(fields, config.tiles, low, high), method
+    return TiledField(fields, tiles, low, high), method
+
+
+def _tiles(config: FitConfig, signal: Signal) -> list[int] | None:
+    """Tiles along each coordinate, given or chosen; None for one field."""
+    tiles = config.tiles
+    if tiles is None and config.tile_points is not None:
+        if signal.grid is None:
+            raise UserError(f"tile_points: {signal.title} has no grid of points; give tiles=")
+        tiles = tiles_of(signal.grid, config.tile_points)
+    if tiles is None:
+        return None
+    if len(tiles) != signal.coordinates.shape[1] or min(tiles) < 1 or math.prod(tiles) > MOST_TILES:
+        raise UserError(
+            f"tiles: expected {signal.coordinates.shape[1]} positive numbers for the coordinates of "
+            f"{signal.title}, at most {MOST_TILES} tiles in all, got {tiles}"
+        )
+    return None if math.prod(tiles) == 1 and config.tiles is None else tiles
 
 
 def _with_matched_width(config: FitConfig, in_features: int, out_features: int) -> Any:
@@ -123,6 +154,8 @@ def build_sampler(
     weights = tensors[2] if len(tensors) > 2 else None
     count, seed, trainer = len(tensors[0]), config.trainer.seed, config.trainer
     drawn = config.points.drawn(count)
+    if isinstance(field, TiledField) and drawn is not None and config.points.per_step is None:
+        drawn = whole_blocks(drawn, len(field.ensemble))
     if trainer.accumulate == 1:
         parts = parts_for(drawn or count, device, TILED_CPU_PART if tiled else CPU_PART)
         trainer = replace(trainer, accumulate=parts)

@@ -27,6 +27,7 @@ from wsapps.run import Run, describe_device, open_run
 from wsapps.trainer import Trainer
 from wsapps_signals.config import FitConfig, build_field, build_sampler
 from wsapps_signals.holdout import training_mask
+from wsapps_signals.large import suited
 from wsapps_signals.outputs import write_page
 from wsapps_signals.signal import Signal
 from wsapps_signals.signals import SIGNALS
@@ -42,6 +43,7 @@ def fit(arguments: Sequence[str]) -> None:
     prepare_cpu(config.trainer.num_threads)
     accelerator = make_accelerator(config.trainer.mixed_precision)
     signal = load_signal(config)
+    config = suited(config, signal, arguments)
     # Before there is a run folder: what is wrong with the settings is not to leave one.
     problem = make_problem(config, signal)
     with open_run(config, "signals", signal.title, accelerator) as run:
