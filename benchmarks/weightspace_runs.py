@@ -1,0 +1,56 @@
+"""What the benchmarks of weight space share: commands as processes that can be stopped and called again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class Pieces:
+    """Runs commands one after the other; a finished run folder is not repeated.
+
+    Args:
+        seconds: after so many this process ends, in the middle of a command, whose state is saved; None goes
+            on to the end.
+    """
+
+    def __init__(self, seconds: float | None):
+        self.deadline = None if seconds is None else time.monotonic() + seconds
+
+    def run(self, verb: str, out: Path, settings: Sequence[str]) -> dict[str, float]:
+        """The metrics of ``python -m wsapps_weightspace.<verb> out=OUT ...``."""
+        if not (out / "metrics.json").is_file():
+            command = [sys.executable, "-m", f"wsapps_weightspace.{verb}", f"out={out}", *settings]
+            process = subprocess.Popen(command)
+            try:
+                code = process.wait(self._left())
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGTERM)
+                process.wait()
+                self.stop()
+            if code:
+                sys.exit(code)
+        return json.loads((out / "metrics.json").read_text())
+
+    def check(self) -> None:
+        """End here if the time is over."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            self.stop()
+
+    def stop(self) -> None:
+        sys.exit("this piece is over, what is done is kept; call the same command again")
+
+    def _left(self) -> float | None:
+        return None if self.deadline is None else max(1.0, self.deadline - time.monotonic())
+
+
+def markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table under a title; "not measured" for empty cells."""
+    lines = [f"\n{title}\n", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines += [f"| {' | '.join(cell or 'not measured' for cell in row)} |" for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Datasets of fitted fields, and learning on their weights."""

@@ -1,0 +1,1 @@
+"""Layers on the weights of fields: equivariant to their symmetries, or invariant."""

@@ -1,0 +1,110 @@
+"""From fields to features of all their neurons, by blocks of message passing.
+
+Shape suffixes: I inputs, O outputs, n neurons of a layer, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from wsapps.config import doc
+from wsapps.config.checks import at_least_one
+from wsapps_weightspace.layers.normalisation import LayerScale
+from wsapps_weightspace.layers.scale_gmn import Nodes, SignBlock, Wiring, plain
+from wsapps_weightspace.symmetry.phasor import phasors
+from wsapps_weightspace.weights import Architecture, FieldWeights
+
+
+@dataclass
+class SignTrunkConfig:
+    """Settings of a :class:`SignTrunk`."""
+
+    channels: int = doc("odd and even features a node", default=64)
+    blocks: int = doc("sweeps of messages", default=1)
+    backward: bool = doc("sweep back after each sweep forth", default=True)
+    form: Literal["sine", "gated"] = doc(
+        "how hidden neurons take in messages: as sine layers do, or by gates and even units alone",
+        default="sine",
+    )
+    start: Literal["identity", "random"] = doc(
+        "sine: how channels mix at first; by identity the first sweep begins as evaluations of the field at "
+        "as many coordinates, which are learned",
+        default="identity",
+    )
+
+    def __post_init__(self) -> None:
+        at_least_one(self, "channels", "blocks")
+
+
+class SignTrunk(nn.Module):
+    """Fields to features of all nodes, equivariant to every symmetry of sine networks.
+
+    Returns ``(odd, even)`` for each layer from inputs to outputs, ``(B, n, C)`` each. Of hidden neurons, odd
+    features change their sign with the activation and even ones do not; of inputs and outputs the two are the
+    same features.
+    """
+
+    def __init__(self, architecture: Architecture, config: SignTrunkConfig, dropout: float = 0.0):
+        super().__init__()
+        self.architecture = architecture
+        channels, hidden = config.channels, architecture.layers - 1
+        self.scale = LayerScale(architecture)
+        self.inputs = SignInputs(architecture, channels)
+        self.blocks = nn.ModuleList(
+            SignBlock(
+                hidden,
+                channels,
+                config.form,
+                config.start == "identity",
+                config.backward,
+                dropout,
+            )
+            for _ in range(config.blocks)
+        )
+
+    def prepare(self, fields: FieldWeights) -> None:
+        """Take the scales of the layers from these fields."""
+        self.scale.fit(fields)
+
+    def forward(self, fields: FieldWeights) -> Nodes:
+        wiring = self.wiring(fields)
+        nodes = self.inputs(wiring, fields.biases[-1] / self.scale.weight_scale_L[-1])
+        for block in self.blocks:
+            nodes = block(nodes, wiring)
+        return nodes
+
+    def wiring(self, fields: FieldWeights) -> Wiring:
+        """The fields as messages see them; the output layer over its scale."""
+        omega = self.architecture.omega
+        weights = [omega(layer) * w for layer, w in enumerate(fields.weights[:-1])]
+        last = fields.weights[-1]
+        weights.append(last / (self.scale.weight_scale_L[-1] * last.shape[1] ** 0.5))
+        cosines, sines = zip(*phasors(fields, self.architecture), strict=True)
+        return Wiring(
+            tuple(weights), tuple(c[..., None] for c in cosines), tuple(s[..., None] for s in sines)
+        )
+
+
+class SignInputs(nn.Module):
+    """What nodes know of themselves: hidden neurons their phase, inputs their place, outputs both."""
+
+    def __init__(self, architecture: Architecture, channels: int):
+        super().__init__()
+        inputs, *hidden, outputs = architecture.sizes
+        self.sine = nn.ParameterList(0.5 * torch.randn(channels) for _ in hidden)
+        self.phase = nn.ModuleList(nn.Linear(1, channels) for _ in hidden)
+        # As coordinates are: the range that fields are made for.
+        self.input_IC = nn.Parameter(torch.rand(inputs, channels) * 2 - 1)
+        self.output_OC = nn.Parameter(torch.randn(outputs, channels))
+        self.output_bias_OC = nn.Parameter(torch.randn(outputs, channels))
+
+    def forward(self, wiring: Wiring, output_bias: Tensor) -> Nodes:
+        nodes = [plain(self.input_IC.expand(len(output_bias), -1, -1))]
+        for layer, (cosine, sine) in enumerate(zip(wiring.cosine, wiring.sine, strict=True)):
+            twice = cosine.square() - sine.square()  # cos(2 omega b), even
+            nodes.append((sine * self.sine[layer], self.phase[layer](twice)))
+        return [*nodes, plain(self.output_OC + output_bias[..., None] * self.output_bias_OC)]

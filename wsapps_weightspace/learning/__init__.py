@@ -1,0 +1,1 @@
+"""Training models whose inputs are the weights of fields: batches, objectives, files, pictures."""

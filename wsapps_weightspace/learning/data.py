@@ -1,0 +1,104 @@
+"""The fields that a model learns from, checked before there is a run folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from wsapps.accelerator import on_main
+from wsapps.atomic import explained, write_json
+from wsapps.errors import UserError
+from wsapps.run import Run
+from wsapps.seeding import generator
+from wsapps_weightspace.field_dataset import FieldDataset
+from wsapps_weightspace.learning.config import LearningConfig
+from wsapps_weightspace.splits import SPLITS
+
+_DATA_JSON = "data.json"
+
+
+@dataclass(frozen=True)
+class LearningData:
+    """A dataset of fields, and the rows ``(M,)`` of its splits that are used."""
+
+    dataset: FieldDataset
+    train: Tensor
+    val: Tensor
+    test: Tensor
+
+    @property
+    def name(self) -> str:
+        """Of the samples, else of the folder."""
+        about = self.dataset.about
+        return about.dataset if about is not None else self.dataset.folder.resolve().name
+
+    @property
+    def fingerprint(self) -> str:
+        """Of everything that a model learns from: parameters, labels, PSNRs and splits."""
+        digest = hashlib.sha256()
+        dataset = self.dataset
+        for tensor in (dataset.flat, dataset.labels, dataset.psnr, self.train, self.val, self.test):
+            digest.update(tensor.contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+def open_data(config: LearningConfig) -> LearningData:
+    """Read the fields that a configuration names.
+
+    Raises:
+        UserError: there are none, they are damaged, or a split of them is empty.
+    """
+    dataset = FieldDataset.open(config.dataset, config.on_bad)
+    train, val, test = (dataset.rows(split) for split in SPLITS)
+    return LearningData(dataset, some_of(train, config.most_train), val, test)
+
+
+def some_of(rows: Tensor, most: int | None) -> Tensor:
+    """At most so many of the rows, in their order, always the same ones: they may be sorted by class."""
+    if most is None or most >= len(rows):
+        return rows
+    return rows[torch.randperm(len(rows), generator=generator("some_of"))[:most].sort().values]
+
+
+def keep_data(data: LearningData, run: Run) -> None:
+    """Note in a new run which fields it learns from, and refuse to continue one on other fields.
+
+    Raises:
+        UserError: on all ranks.
+    """
+    on_main(run.accelerator, lambda: _keep(data, run.folder.path / _DATA_JSON))
+
+
+def _keep(data: LearningData, path: Path) -> None:
+    now = {
+        "train": len(data.train),
+        "val": len(data.val),
+        "test": len(data.test),
+        "sha256": data.fingerprint,
+    }
+    if not path.is_file():
+        write_json(path, now)
+        return
+    with explained("read", path):
+        text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        before = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid JSON; choose another out=") from error
+    if before != now:
+        raise UserError(
+            f"{path.parent} holds a run on other fields: {_counts(before)} then, {_counts(now)} now; "
+            "restore the dataset, or choose another out="
+        )
+
+
+def _counts(kept: object) -> str:
+    if not isinstance(kept, dict):
+        return "unknown ones"
+    counts = ", ".join(f"{kept.get(name)} {name}" for name in ("train", "val", "test"))
+    return f"{counts} (sha256 {str(kept.get('sha256'))[:8]})"
