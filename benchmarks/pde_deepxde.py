@@ -25,9 +25,9 @@ from wsapps.config import default_config_dir, load_config
 from wsapps.cpu import prepare_cpu
 from wsapps.trainer import Trainer
 from wsapps_pde.config import SolveConfig, make_objective
-from wsapps_pde.evaluation import make_reference, values_at
-from wsapps_pde.problem import Problem
-from wsapps_pde.problem_file import load_problem
+from wsapps_pde.outputs.evaluation import make_reference, values_at
+from wsapps_pde.problems.problem import Problem
+from wsapps_pde.problems.problem_file import load_problem
 from wsapps_pde.references import relative_l2
 
 NU = 0.01 / np.pi

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from wsapps.fields import SinusoidalField
-from wsapps_pde.objective import PDEObjective
-from wsapps_pde.problem import Problem
-from wsapps_pde.problem_file import ProblemConfig, load_problem
-from wsapps_pde.solution_field import SolutionField
+from wsapps_pde.learning.objective import PDEObjective
+from wsapps_pde.problems.problem import Problem
+from wsapps_pde.problems.problem_file import ProblemConfig, load_problem
+from wsapps_pde.solution.field import SolutionField
 
 HEAT: dict[str, Any] = {
     "domain": {"x": [0, 1], "t": [0, 2]},

@@ -11,9 +11,9 @@ from tests.test_pde_problem import read
 from wsapps.console import usage
 from wsapps_pde.__main__ import VERBS
 from wsapps_pde.__main__ import main as console
-from wsapps_pde.built_in import can_be_built_in
 from wsapps_pde.describe import describe, main
-from wsapps_pde.problem_file import load_problem
+from wsapps_pde.problems.problem_file import load_problem
+from wsapps_pde.solution.built_in import built_in
 
 MINE = """
 name: mine
@@ -89,14 +89,21 @@ def test_ascii_for_terminals_that_know_no_more(mine):
 
 
 def test_what_can_be_built_in():
-    wave = load_problem("wave")
-    assert [can_be_built_in(wave, condition) for condition in wave.conditions] == [True, True, True]
-    inner = load_problem("wave", ["problem.conditions=[{at:'x = 0.5',u:0},{at:'t = 0',u_t:0},{periodic:x}]"])
-    assert [can_be_built_in(inner, condition) for condition in inner.conditions] == [False, False, True]
-    holes = load_problem("poisson_holes")
-    assert not any(can_be_built_in(holes, condition) for condition in holes.conditions)
-    l_shape = load_problem("poisson_l_shape")
-    assert all(can_be_built_in(l_shape, condition) for condition in l_shape.conditions)
+    def said(*problem: str) -> list[bool]:
+        of = load_problem(problem[0], problem[1:])
+        lines = describe(of).splitlines()
+        assert sum("can be built in" in line for line in lines) == len(built_in(of))
+        return [str(condition) in built_in(of) for condition in of.conditions]
+
+    assert said("wave") == [True, True, True]
+    inner = "problem.conditions=[{at:'x = 0.5',u:0},{at:'t = 0',u_t:0},{periodic:x}]"
+    assert said("wave", inner) == [False, False, True]
+    assert said("wave", "problem.conditions=[{at:'t = 0',u:'abs(x - 0.5)'},{at:boundary,u:0.5}]") == [
+        False,
+        True,
+    ]
+    assert said("poisson_holes") == [False, False]
+    assert said("poisson_l_shape") == [True]
 
 
 def test_the_command(mine, capsys):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.user_errors import one_line_error
-from wsapps_pde.domain import read_domain
-from wsapps_pde.drawing import PointSource, accepted
-from wsapps_pde.location_text import read_location
+from wsapps_pde.space.domain import read_domain
+from wsapps_pde.space.drawing import PointSource, accepted
+from wsapps_pde.space.location_text import read_location
 
 SQUARE = {"rectangle": {"x": [-1, 1], "y": [-1, 1]}}
 BAR = read_domain({"x": [-1, 1], "t": [0, 1]}, {})

@@ -8,8 +8,8 @@ import pytest
 import torch
 from small_problems import problem
 
-from wsapps_pde.estimate import Snapshots
-from wsapps_pde.problem import Problem
+from wsapps_pde.learning.estimate import Snapshots
+from wsapps_pde.problems.problem import Problem
 
 
 class Decaying:

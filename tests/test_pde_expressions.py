@@ -17,13 +17,13 @@ from tests.user_errors import one_line_error
 from wsapps.errors import UserError
 from wsapps.jets import FUNCTIONS as JET_FUNCTIONS
 from wsapps.jets import Jet, JetSpace
-from wsapps_pde.constant_parts import check_constant_parts
-from wsapps_pde.expressions import Expression, Names, derivative_of
-from wsapps_pde.functions import MATH_FUNCTIONS, NUMPY_FUNCTIONS, torch_functions
-from wsapps_pde.normal_form import alternatives
-from wsapps_pde.notation import derivative, mathematical, plain
-from wsapps_pde.python_term import PythonTerm
-from wsapps_pde.symbols import FUNCTIONS, PLACES
+from wsapps_pde.language.constant_parts import check_constant_parts
+from wsapps_pde.language.expressions import Expression, Names, derivative_of
+from wsapps_pde.language.functions import MATH_FUNCTIONS, NUMPY_FUNCTIONS, torch_functions
+from wsapps_pde.language.normal_form import alternatives
+from wsapps_pde.language.notation import derivative, mathematical, plain
+from wsapps_pde.language.python_term import PythonTerm
+from wsapps_pde.language.symbols import FUNCTIONS, PLACES
 
 NAMES = Names(("x", "t"), {"u": ("x", "t"), "k": ("x",), "T2": ("x", "t")}, ("nu",), ("x",), PLACES)
 VALUES = {"x": 0.7, "t": -1.3, "nu": 0.25, "u": 2.0}

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from tests.user_errors import one_line_error
 from wsapps.jets import FUNCTIONS as JET_FUNCTIONS
 from wsapps.jets import Jet, JetSpace
-from wsapps_pde.boundary import boundary_parts, has_seam
-from wsapps_pde.domain import read_domain
-from wsapps_pde.drawing import PointSource, accepted
-from wsapps_pde.functions import TORCH_FUNCTIONS
-from wsapps_pde.geometry import inside, level_on_arrays, size
-from wsapps_pde.polygon import polygon
-from wsapps_pde.shape_file import ordered, read_shape
+from wsapps_pde.language.functions import TORCH_FUNCTIONS
+from wsapps_pde.space.boundary import boundary_parts, has_seam
+from wsapps_pde.space.domain import read_domain
+from wsapps_pde.space.drawing import PointSource, accepted
+from wsapps_pde.space.geometry import inside, level_on_arrays, size
+from wsapps_pde.space.polygon import polygon
+from wsapps_pde.space.shape_file import ordered, read_shape
 
 SQUARE = {"rectangle": {"x": [-1, 1], "y": [-1, 1]}}
 QUADRANT = {"rectangle": {"x": [0, 1], "y": [0, 1]}}

@@ -10,10 +10,10 @@ import yaml
 
 from wsapps.config import default_config_dir, load_config
 from wsapps_pde.config import SolveConfig, make_objective
-from wsapps_pde.functions import TORCH_FUNCTIONS
-from wsapps_pde.linear_parts import split_residuals
-from wsapps_pde.problem import Problem
-from wsapps_pde.problem_file import load_problem
+from wsapps_pde.language.functions import TORCH_FUNCTIONS
+from wsapps_pde.problems.linear_parts import split_residuals
+from wsapps_pde.problems.problem import Problem
+from wsapps_pde.problems.problem_file import load_problem
 
 
 def parts_of(problem: Problem) -> list[dict[str, dict]]:
@@ -106,7 +106,7 @@ def test_a_field_without_closed_forms_gives_its_linear_parts_by_autograd():
 
 def test_terms_in_python_stay_whole():
     problem = load_problem("burgers")
-    from wsapps_pde.python_term import PythonTerm
+    from wsapps_pde.language.python_term import PythonTerm
 
     term = PythonTerm("heat", frozenset({"u_t", "u_xx"}), lambda v, f: v["u_t"] - v["u_xx"])
     assert parts_of(dataclasses.replace(problem, residuals=(term,))) == [{}]

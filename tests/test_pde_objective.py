@@ -20,18 +20,18 @@ from wsapps.config import default_config_dir
 from wsapps.derivatives import autograd_derivatives
 from wsapps.fields import SincField, TanhField, WireField
 from wsapps.jets import Jet, JetSpace, has_jet
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.functions import torch_functions
-from wsapps_pde.inverse_parameters import BoundedParameters
-from wsapps_pde.objective import PDEObjective
-from wsapps_pde.parameters import Parameter
-from wsapps_pde.problem import Problem
-from wsapps_pde.sites import known_values
-from wsapps_pde.solution_field import SolutionField
-from wsapps_pde.symbols import derivative_name
+from wsapps_pde.language.functions import torch_functions
+from wsapps_pde.language.symbols import derivative_name
+from wsapps_pde.learning.objective import PDEObjective
+from wsapps_pde.learning.sites import known_values
+from wsapps_pde.problems.parameters import Parameter
+from wsapps_pde.problems.problem import Problem
+from wsapps_pde.solution.bounded_parameters import BoundedParameters
+from wsapps_pde.solution.field import SolutionField
+from wsapps_pde.space.drawing import PointSource
 
 FILES = sorted((default_config_dir("pde") / "problem").glob("*.yaml"))
-LIBRARY = [path.stem for path in FILES]
+LIBRARY = [path.stem for path in FILES if "residuals: []" not in path.read_text(encoding="utf-8")]
 EXACT = [path.stem for path in FILES if "exact:" in path.read_text(encoding="utf-8")]
 FUNCTIONS = torch_functions(torch.float64)
 

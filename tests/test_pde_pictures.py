@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from wsapps_pde import pictures
-from wsapps_pde.evaluation import Comparison
-from wsapps_pde.pictures import write_pictures, write_residual
+from wsapps_pde.outputs import pictures
+from wsapps_pde.outputs.evaluation import Comparison
+from wsapps_pde.outputs.pictures import write_pictures, write_residual
 
 
 def comparison(axes: dict[str, np.ndarray], function, reference=None) -> Comparison:

@@ -13,18 +13,18 @@ from small_problems import HEAT, objective, problem, shipped, solution
 from torch import Tensor
 
 from tests.user_errors import one_line_error
-from wsapps_pde.balance import (
+from wsapps_pde.learning.balance import (
     BalanceConfig,
     PointWeightsConfig,
     causal_weights,
     update_balance,
     update_point_weights,
 )
-from wsapps_pde.collocation import CollocationConfig, chosen_by_residual, redraw
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.held_out import HeldOut
-from wsapps_pde.moving import STAGE, Moves, MovingObjective
-from wsapps_pde.objective import PDEObjective
+from wsapps_pde.learning.collocation import CollocationConfig, chosen_by_residual, redraw
+from wsapps_pde.learning.held_out import HeldOut
+from wsapps_pde.learning.moving import STAGE, Moves, MovingObjective
+from wsapps_pde.learning.objective import PDEObjective
+from wsapps_pde.space.drawing import PointSource
 
 WITH_TERMS: dict[str, Any] = {
     "domain": {"x": [0, 1], "t": [0, 1]},

@@ -14,13 +14,13 @@ from tests.user_errors import one_line_error
 from wsapps.config import default_config_dir, differences, from_yaml, to_yaml
 from wsapps.config.yaml_files import read_yaml
 from wsapps.errors import UserError
-from wsapps_pde.conditions import Condition, Periodic
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.functions import torch_functions
-from wsapps_pde.problem import Problem
-from wsapps_pde.problem_file import ProblemConfig, load_problem
-from wsapps_pde.python_term import PythonTerm
-from wsapps_pde.symbols import derivative_of, normal_name
+from wsapps_pde.language.functions import torch_functions
+from wsapps_pde.language.python_term import PythonTerm
+from wsapps_pde.language.symbols import derivative_of, normal_name
+from wsapps_pde.problems.conditions import Condition, Periodic
+from wsapps_pde.problems.problem import Problem
+from wsapps_pde.problems.problem_file import ProblemConfig, load_problem
+from wsapps_pde.space.drawing import PointSource
 
 LIBRARY = sorted(path.stem for path in (default_config_dir("pde") / "problem").glob("*.yaml"))
 QUIET = [

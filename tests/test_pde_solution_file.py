@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from tests.user_errors import one_line_error
 from wsapps.config import default_config_dir, load_config
 from wsapps_pde.config import SolveConfig, make_solution
-from wsapps_pde.evaluation import values_at
-from wsapps_pde.problem import Problem
-from wsapps_pde.solution_file import load_solution, save_solution
+from wsapps_pde.outputs.evaluation import values_at
+from wsapps_pde.outputs.solution_file import load_solution, save_solution
+from wsapps_pde.problems.problem import Problem
 
 MINE = """
 name: mine

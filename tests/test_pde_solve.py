@@ -17,11 +17,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from wsapps.config import from_yaml
 from wsapps.report import Figure
-from wsapps_pde import evaluation, outputs, pictures, solve
-from wsapps_pde.moving import MovingObjective
-from wsapps_pde.objective import PDEObjective
-from wsapps_pde.solution_file import load_solution
+from wsapps_pde import solve
+from wsapps_pde.config import SolveConfig
+from wsapps_pde.learning import training
+from wsapps_pde.learning.moving import MovingObjective
+from wsapps_pde.learning.objective import PDEObjective
+from wsapps_pde.outputs import evaluation, pictures, run_files
+from wsapps_pde.outputs.solution_file import load_solution
 from wsapps_pde.solve import main
 
 TINY = [
@@ -145,8 +149,8 @@ def draw_nothing(patch: pytest.MonkeyPatch) -> None:
         iio.imwrite(folder / "residual.png", np.zeros((2, 2, 3), np.uint8))
         return Figure("residual.png", "nothing")
 
-    patch.setattr(outputs, "write_pictures", lambda *args: [])
-    patch.setattr(outputs, "write_residual", residual)
+    patch.setattr(run_files, "write_pictures", lambda *args: [])
+    patch.setattr(run_files, "write_residual", residual)
 
 
 @pytest.fixture
@@ -203,6 +207,8 @@ def test_a_problem_of_each_kind(kind, tmp_path, capsys):
         assert (out / f"{name}.png").is_file()
         assert (out / f"{name}.mp4").is_file() == ("t" in of.variables and len(of.variables) > 1)
     assert found["residual/residual" if len(of.residuals) == 1 else "residual/residual 2"] > 0
+    times = "t" in of.variables and len(of.variables) > 2
+    assert (out / "vtk" / ("solution.pvd" if times else "solution.vtr")).is_file()
     page = (out / "index.html").read_text()
     assert f"Solution of {of.name}" in page
     for part in ("u.png", "Loss terms over time", "Errors", f"name: {of.name}"):
@@ -340,6 +346,19 @@ def test_micro_batches_change_nothing_but_rounding(tmp_path, quick):
         tensors.append(load_file(out / "solution" / "solution.safetensors"))
     for name, value in tensors[0].items():
         torch.testing.assert_close(tensors[1][name], value, rtol=1e-7, atol=1e-9)
+
+
+def test_compiling_counts_as_training_and_takes_nothing_from_descents_part(tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(training, "_compiled", lambda *arguments: 100.0)
+    code, out = run(tmp_path, written(tmp_path, HEAT), "trainer.compile=true")
+    assert code == 0
+    assert metrics(out)["train_seconds"] > 100
+    assert all(entry["seconds"] > 100 for entry in json.loads((out / "history.json").read_text()))
+    config = from_yaml(SolveConfig, (out / "config.yaml").read_text(), "config.yaml")
+    config.trainer.max_seconds = 60.0
+    assert training._after(config, 20.0).trainer.max_seconds == 40.0
+    assert training._after(config, 500.0).trainer.max_seconds == pytest.approx(6.0)
+    assert not training._after(config, 20.0).trainer.compile
 
 
 @pytest.mark.slow

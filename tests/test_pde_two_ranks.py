@@ -11,7 +11,7 @@ import two_ranks_pde
 from launch_ranks import launch
 from safetensors.torch import load_file
 from torch import Tensor
-from two_ranks_pde import BUILT_IN, CASES, COMMAND
+from two_ranks_pde import BUILT_IN, CASES, COMMAND, WINDOWED
 
 from wsapps_pde.solve import main
 
@@ -29,6 +29,13 @@ conditions: [{at: "t = 0", u: "sin(pi*x)"}, {at: boundary, u: 0}]
 data: {file: points.csv, unknowns: [u]}
 reference: {exact: {u: "exp(-a*pi**2*t)*sin(pi*x)"}, parameters: {a: 0.1}}
 """
+HEAT = """
+name: heat
+domain: {x: [0, 1], t: [0, 1]}
+unknowns: [u]
+residuals: ["u_t - 0.1*u_xx"]
+conditions: [{at: "t = 0", u: "sin(pi*x)"}, {at: boundary, u: 0}]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +43,7 @@ def results(tmp_path_factory):
     """The folder, what was said, and the tensors of each rank."""
     folder = tmp_path_factory.mktemp("ranks")
     (folder / "mine.yaml").write_text(MINE)
+    (folder / "heat.yaml").write_text(HEAT)
     (folder / "points.csv").write_text("x,t,u\n0.25,0.5,0.43\n0.5,0.5,0.61\n0.5,0.9,0.41\n")
     said = launch(two_ranks_pde.__file__, str(folder))
     return folder, said, [load_file(folder / f"tensors_{rank}.safetensors") for rank in range(2)]
@@ -87,3 +95,13 @@ def test_the_command_on_two_ranks_finds_what_it_finds_on_one(results, tmp_path, 
     assert there["steps"] == here["steps"] == 20
     for name in ("relative_l2/u", "parameter/a", "residual/residual", "residual/data u"):
         assert there[name] == pytest.approx(here[name], rel=1e-5)
+
+
+def test_time_windows_on_two_ranks_find_what_they_find_on_one(results, tmp_path):
+    folder, _, _ = results
+    assert main([f"problem={folder / 'heat.yaml'}", f"out={tmp_path / 'run'}", *WINDOWED]) == 0
+    wanted = load_file(tmp_path / "run" / "solution" / "solution.safetensors")
+    found = load_file(folder / "windows" / "solution" / "solution.safetensors")
+    assert any(name.startswith("_windows.1.") for name in wanted)
+    for name, value in wanted.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-6, atol=1e-6)

@@ -14,10 +14,10 @@ from torch import Tensor
 from wsapps.accelerator import make_accelerator, prepare
 from wsapps.gradient import accumulate_gradient
 from wsapps.optimizer import OptimizerConfig, make_optimizer
-from wsapps_pde.balance import BalanceConfig, PointWeightsConfig
-from wsapps_pde.collocation import CollocationConfig
-from wsapps_pde.moving import Moves, MovingObjective
-from wsapps_pde.problem import Problem
+from wsapps_pde.learning.balance import BalanceConfig, PointWeightsConfig
+from wsapps_pde.learning.collocation import CollocationConfig
+from wsapps_pde.learning.moving import Moves, MovingObjective
+from wsapps_pde.problems.problem import Problem
 from wsapps_pde.solve import main
 
 #: Name -> problem, points of a condition, micro-batches.
@@ -41,6 +41,8 @@ COMMAND = [
     "stages.descent=0.5",
     "by_construction=false", "points.every=4", "balance.every=3", "stages.refresh_every=5",
 ]  # fmt: skip
+
+WINDOWED = [*COMMAND, "windows.count=2", "trainer.max_steps=12"]
 
 
 def objective(case: str) -> MovingObjective:
@@ -77,4 +79,5 @@ if __name__ == "__main__":
         for name, value in gradient(case, rank, 2).items()
     }
     save_file(tensors, folder / f"tensors_{rank}.safetensors")
-    sys.exit(main([f"problem={folder / 'mine.yaml'}", f"out={folder / 'run'}", *COMMAND]))
+    code = main([f"problem={folder / 'mine.yaml'}", f"out={folder / 'run'}", *COMMAND])
+    sys.exit(code or main([f"problem={folder / 'heat.yaml'}", f"out={folder / 'windows'}", *WINDOWED]))

@@ -14,13 +14,16 @@ from wsapps.fields import FIELDS, make_field
 from wsapps.quasi_newton import QuasiNewtonConfig
 from wsapps.seeding import seed_global
 from wsapps.trainer import TrainerConfig
-from wsapps_pde.balance import BalanceConfig, PointWeightsConfig
-from wsapps_pde.collocation import CollocationConfig
-from wsapps_pde.moving import Moves, MovingObjective
-from wsapps_pde.problem import Problem
-from wsapps_pde.problem_file import ProblemConfig
-from wsapps_pde.solution_field import SolutionField
+from wsapps_pde.learning.balance import BalanceConfig, PointWeightsConfig
+from wsapps_pde.learning.collocation import CollocationConfig
+from wsapps_pde.learning.moving import Moves, MovingObjective
+from wsapps_pde.problems.problem import Problem
+from wsapps_pde.problems.problem_file import ProblemConfig
+from wsapps_pde.problems.time_windows import WindowsConfig, time_windows
+from wsapps_pde.solution.field import SolutionField
+from wsapps_pde.solution.windowed import AnySolution, whole
 
+_LEAST_PART = 0.1  # of max_seconds, what is left to time windows however long the earlier ones took
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -51,6 +54,7 @@ class SolveConfig:
         "build conditions on whole faces into the solution, where their data fit together", default=True
     )
     dtype: Literal["float64", "float32"] = doc("precision of everything", default="float64")
+    windows: WindowsConfig = field(default_factory=WindowsConfig)
     points: CollocationConfig = field(default_factory=CollocationConfig)
     balance: BalanceConfig = field(default_factory=BalanceConfig)
     weights: PointWeightsConfig = field(default_factory=PointWeightsConfig)
@@ -63,10 +67,19 @@ class SolveConfig:
                 f"trainer.mixed_precision={self.trainer.mixed_precision}: residuals need the precision that "
                 "dtype gives; choose no"
             )
+        steps = self.trainer.last_step
+        if steps is not None and steps < self.windows.count:
+            raise ValueError(f"{steps} steps are too few for windows.count={self.windows.count}")
 
 
-def make_solution(config: SolveConfig, problem: Problem) -> SolutionField:
+def make_solution(
+    config: SolveConfig, problem: Problem, before: SolutionField | None = None
+) -> SolutionField:
     """The unknowns, drawn from the configured seed.
+
+    Args:
+        problem: or a time window of it.
+        before: the solution of the window before, or None.
 
     Raises:
         UserError: a setting of the method is out of range.
@@ -76,17 +89,54 @@ def make_solution(config: SolveConfig, problem: Problem) -> SolutionField:
     def make(in_features: int, out_features: int) -> nn.Module:
         return make_field(in_features, out_features, config.method)
 
-    return SolutionField(problem, make, config.by_construction).to(DTYPES[config.dtype])
+    return SolutionField(problem, make, config.by_construction, before).to(DTYPES[config.dtype])
 
 
-def make_objective(config: SolveConfig, problem: Problem) -> MovingObjective:
-    """The unknowns and their loss.
+def make_whole_solution(config: SolveConfig, problem: Problem) -> AnySolution:
+    """The unknowns over the whole time, in windows if the configuration has some; raises UserError."""
+    windows: list[SolutionField] = []
+    for window in time_windows(problem, config.windows.count):
+        windows.append(make_solution(config, window, windows[-1] if windows else None))
+    return whole(problem, windows)
+
+
+def make_objective(
+    config: SolveConfig, problem: Problem, before: SolutionField | None = None
+) -> MovingObjective:
+    """The unknowns and their loss, of a problem or of a time window.
 
     Raises:
         UserError: a setting of the method is out of range, or nothing is left to be minimised.
     """
     moves = Moves(config.points, config.balance, config.weights)
-    return MovingObjective(make_solution(config, problem), moves, config.trainer.seed, DTYPES[config.dtype])
+    solution = make_solution(config, problem, before)
+    return MovingObjective(solution, moves, config.trainer.seed, DTYPES[config.dtype])
+
+
+def window_config(config: SolveConfig, number: int, seconds: float) -> SolveConfig:
+    """The configuration of a time window: its share of the run's steps, and of the time that is left.
+
+    Args:
+        number: of the window, from 0.
+        seconds: that the windows before took.
+    """
+    count, trainer = config.windows.count, config.trainer
+
+    def share(steps: int | None) -> int | None:
+        return None if steps is None else steps * (number + 1) // count - steps * number // count
+
+    left = trainer.max_seconds
+    if left is not None:
+        left = max(left - seconds, _LEAST_PART * left) / (count - number)
+    return replace(
+        config,
+        trainer=replace(
+            trainer,
+            max_steps=share(trainer.max_steps),
+            default_steps=share(trainer.default_steps),
+            max_seconds=left,
+        ),
+    )
 
 
 def descent_config(config: SolveConfig) -> TrainerConfig | None:

@@ -10,16 +10,16 @@ import numpy as np
 
 from wsapps.command import run_command
 from wsapps.config import load_or_help
-from wsapps_pde.built_in import can_be_built_in
-from wsapps_pde.conditions import Condition, Periodic
-from wsapps_pde.expressions import Expression
-from wsapps_pde.locations import Location
-from wsapps_pde.notation import derivative, mathematical
-from wsapps_pde.parameters import Parameter
-from wsapps_pde.problem import Problem
-from wsapps_pde.problem_file import ProblemConfig
-from wsapps_pde.python_term import Term
-from wsapps_pde.symbols import MultiIndex
+from wsapps_pde.language.expressions import Expression
+from wsapps_pde.language.notation import derivative, mathematical
+from wsapps_pde.language.python_term import Term
+from wsapps_pde.language.symbols import MultiIndex
+from wsapps_pde.problems.conditions import AnyLocation, Condition, Periodic
+from wsapps_pde.problems.parameters import Parameter
+from wsapps_pde.problems.problem import Problem
+from wsapps_pde.problems.problem_file import ProblemConfig
+from wsapps_pde.solution.built_in import built_in
+from wsapps_pde.space.cloud import Cloud
 
 PROGRAM = "python -m wsapps_pde.describe"
 _INDENT = " " * 4
@@ -47,6 +47,7 @@ def describe(problem: Problem, unicode: bool = True) -> str:
         ("residuals, each driven to zero", list(_residuals(problem, unicode))),
         ("conditions", list(_conditions(problem, unicode))),
         ("data", list(_data(problem, unicode))),
+        ("points", list(_points(problem))),
         ("reference", list(_reference(problem, unicode))),
         ("settings for solve", [" ".join(problem.solve)] if problem.solve else []),
         ("warnings", list(problem.warnings)),
@@ -88,7 +89,9 @@ def _is_number(text: str) -> bool:
 
 def _residuals(problem: Problem, unicode: bool) -> Iterator[str]:
     for number, residual in enumerate(problem.residuals, start=1):
-        yield f"{number}. {_formula(residual, problem, unicode)}"
+        weight = problem.residual_weights[number - 1] if problem.residual_weights else 1.0
+        weighted = "" if weight == 1 else f", weight {weight:.6g}"
+        yield f"{number}. {_formula(residual, problem, unicode)}{weighted}"
         yield f"   {_orders(residual, problem, unicode)}"
     if not problem.residuals:
         yield "none: the conditions and the data are all there is"
@@ -115,9 +118,10 @@ def _by_order(pair: tuple[str, MultiIndex]) -> tuple:
 
 
 def _conditions(problem: Problem, unicode: bool) -> Iterator[str]:
+    without_loss = built_in(problem)
     for condition in problem.conditions:
         weight = "" if condition.weight == 1 else f", weight {condition.weight:.6g}"
-        built = "; can be built into the solution" if can_be_built_in(problem, condition) else ""
+        built = "; can be built into the solution" if str(condition) in without_loss else ""
         number = condition.label.removeprefix("condition ")
         if isinstance(condition, Periodic):
             low, high = problem.domain.bounds[problem.variables.index(condition.variable)]
@@ -135,7 +139,9 @@ def _equation(condition: Condition, problem: Problem, unicode: bool) -> str:
     return f"{shown} = {mathematical(condition.right.steps, problem.names, unicode)}"
 
 
-def _location(location: Location) -> str:
+def _location(location: AnyLocation) -> str:
+    if isinstance(location, Cloud):
+        return f"{len(location.oriented[0])} points, with outward normals"
     words = {1: "line", 2: "area", 3: "volume"}
     dims = max(place.dims for place in location.places)
     count = len(location.places)
@@ -162,6 +168,13 @@ def _data(problem: Problem, unicode: bool) -> Iterator[str]:
         yield f"weight {data.weight:.6g}"
 
 
+def _points(problem: Problem) -> Iterator[str]:
+    if problem.points is not None:
+        surface = problem.points.surface
+        triangles = "" if surface.faces is None else f", a mesh of {len(surface.faces)} triangles"
+        yield f"{len(surface.points)} from {problem.points.source}{triangles}"
+
+
 def _reference(problem: Problem, unicode: bool) -> Iterator[str]:
     reference = problem.reference
     if reference is None:
@@ -173,6 +186,10 @@ def _reference(problem: Problem, unicode: bool) -> Iterator[str]:
         yield f"solver {reference.solver}" + (f" with {settings}" if settings else "")
     if reference.file:
         yield f"file {reference.file}"
+    if reference.signed_distance:
+        yield f"{reference.signed_distance} is the signed distance to the mesh of the points"
+    if reference.up_to_constant:
+        yield f"{', '.join(reference.up_to_constant)} up to a constant"
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -80,12 +80,12 @@ def _solve_config(name: str, config: LibraryConfig) -> SolveConfig:
 
 
 def _solve(config: SolveConfig, library: Run) -> None:
-    objective, reference = prepare(config)
+    prepared = prepare(config)
     with open_run(config, "pde", config.problem.name, library.accelerator) as run:
         if run.folder.status == "finished":
             return
         with one_of_many(run):
-            solve_problem(config, objective, reference, run)
+            solve_problem(config, prepared, run)
 
 
 def _write(folder: RunFolder, runs: Sequence[Path]) -> None:

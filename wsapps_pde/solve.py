@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from wsapps.accelerator import make_accelerator
 from wsapps.command import run_command
@@ -16,14 +17,17 @@ from wsapps.cpu import prepare_cpu
 from wsapps.fields import parameter_count
 from wsapps.run import Run, describe_device, open_run
 from wsapps_pde.config import SolveConfig, make_objective
-from wsapps_pde.evaluation import compare, make_reference
-from wsapps_pde.moving import MovingObjective
-from wsapps_pde.outputs import write_outputs
-from wsapps_pde.problem import Problem
-from wsapps_pde.problem_file import load_problem_config
+from wsapps_pde.learning.figures import estimated_errors, held_out_residuals, residuals
+from wsapps_pde.learning.moving import MovingObjective
+from wsapps_pde.learning.windows import train_windows
+from wsapps_pde.outputs.evaluation import compare, make_reference
+from wsapps_pde.outputs.run_files import write_outputs
+from wsapps_pde.outputs.solution_file import save_solution
+from wsapps_pde.problems.problem import Problem
+from wsapps_pde.problems.problem_file import load_problem_config
+from wsapps_pde.problems.time_windows import time_windows
 from wsapps_pde.references.solution import ReferenceSolution
-from wsapps_pde.solution_file import save_solution
-from wsapps_pde.training import train
+from wsapps_pde.solution.windowed import AnySolution, whole
 
 PROGRAM = "python -m wsapps_pde.solve"
 _log = logging.getLogger("wsapps")
@@ -36,29 +40,36 @@ def solve(arguments: Sequence[str]) -> None:
         return
     prepare_cpu(config.trainer.num_threads)
     accelerator = make_accelerator()
-    objective, reference = prepare(config)
+    prepared = prepare(config)
     with open_run(config, "pde", config.problem.name, accelerator) as run:
         if run.folder.status == "finished":
             run.say("%s is finished; choose another out= for a new run", run.folder.path)
             return
-        solve_problem(config, objective, reference, run)
+        solve_problem(config, prepared, run)
 
 
-def prepare(config: SolveConfig) -> tuple[MovingObjective, ReferenceSolution | None]:
+@dataclass(frozen=True)
+class Prepared:
+    """A problem, the loss of its first time window (or of all its time), and the reference, or None."""
+
+    problem: Problem
+    first: MovingObjective
+    reference: ReferenceSolution | None
+
+
+def prepare(config: SolveConfig) -> Prepared:
     """Everything of a solve that can be wrong, before there is a run folder; raises UserError."""
     problem = Problem.from_config(config.problem)
     for warning in problem.warnings:
         _log.warning("warning: %s", warning)
-    objective = make_objective(config, problem)
-    objective.check_defined()
-    return objective, make_reference(problem)
+    first = make_objective(config, time_windows(problem, config.windows.count)[0])
+    first.check_defined()
+    return Prepared(problem, first, make_reference(problem))
 
 
-def solve_problem(
-    config: SolveConfig, objective: MovingObjective, reference: ReferenceSolution | None, run: Run
-) -> dict[str, float | str]:
+def solve_problem(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str, float | str]:
     """Train in an open run folder, evaluate, write everything that a run leaves, and return its figures."""
-    problem = objective.solution.problem
+    problem, objective = prepared.problem, prepared.first
     run.say(
         "solving %s: %d networks, %d parameters, %s on %s, in %s",
         problem.name, len(objective.solution.networks), parameter_count(objective.solution),
@@ -66,26 +77,25 @@ def solve_problem(
     )  # fmt: skip
     for line in _constructions(objective):
         run.say("%s", line)
-    trained = train(config, objective, run)
-    objective.eval()
-    mean_squares = objective.held_out.mean_squares()
-    score = objective.held_out.score(mean_squares)
-    comparison = compare(objective.solution, reference)
+    objectives, trained = train_windows(config, problem, objective, run)
+    solution = whole(problem, [each.solution for each in objectives])
+    mean_squares = held_out_residuals(objectives)
+    comparison = compare(solution, prepared.reference)
     metrics: dict[str, float | str] = {
         **{f"relative_l2/{name}": error for name, error in comparison.errors().items()},
         **{f"reference_error/{name}": error for name, error in comparison.reference_errors.items()},
         **{
             f"estimated_error/{name}": error
-            for name, error in objective.snapshots.errors(objective.solution, score).items()
+            for name, error in estimated_errors(objectives, mean_squares).items()
         },
-        **{f"residual/{name}": value**0.5 for name, value in mean_squares.items()},
-        **_parameters(objective),
-        "parameters": parameter_count(objective.solution),
+        **{f"residual/{name}": value for name, value in residuals(mean_squares).items()},
+        **_parameters(solution),
+        "parameters": parameter_count(solution),
         **run.usual_metrics(trained.result),
     }
     if run.is_main:
-        save_solution(run.folder.path / "solution", objective.solution, config)
-        write_outputs(run.folder, objective, comparison, metrics, trained.history)
+        save_solution(run.folder.path / "solution", solution, config)
+        write_outputs(run.folder, problem, objectives, comparison, metrics, trained.history)
         run.folder.write_metrics(metrics)
     run.accelerator.wait_for_everyone()
     shown = [name for name in metrics if "/" in name and not name.startswith("residual/")]
@@ -104,11 +114,11 @@ def _constructions(objective: MovingObjective) -> list[str]:
     return built_in + [f"in the loss: {name}" for name in objective.term_names]
 
 
-def _parameters(objective: MovingObjective) -> dict[str, float]:
+def _parameters(solution: AnySolution) -> dict[str, float]:
     """Found parameters, and their relative errors where the true values are stated."""
-    problem, found = objective.solution.problem, {}
+    problem, found = solution.problem, {}
     true = problem.reference.parameters if problem.reference else {}
-    for name, value in objective.solution.parameters_.values().items():
+    for name, value in solution.parameters_.values().items():
         found[f"parameter/{name}"] = float(value.detach())
         if name in true and true[name] != 0:
             found[f"parameter_error/{name}"] = abs(float(value.detach()) / true[name] - 1)

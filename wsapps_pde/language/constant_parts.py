@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from wsapps.errors import UserError
-from wsapps_pde.expressions import Expression
-from wsapps_pde.functions import MATH_FUNCTIONS, OPERATORS
-from wsapps_pde.notation import plain
-from wsapps_pde.program import extracted
+from wsapps_pde.language.expressions import Expression
+from wsapps_pde.language.functions import MATH_FUNCTIONS, OPERATORS
+from wsapps_pde.language.notation import plain
+from wsapps_pde.language.program import extracted
 
 
 def check_constant_parts(expression: Expression, constants: Mapping[str, float]) -> None:

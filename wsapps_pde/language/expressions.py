@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsapps.errors import UserError
-from wsapps_pde.functions import MATH_FUNCTIONS, NUMPY_FUNCTIONS, OPERATORS, Functions
-from wsapps_pde.parsing import parse
-from wsapps_pde.program import Step
-from wsapps_pde.symbols import MultiIndex, Names, derivative_of
+from wsapps_pde.language.functions import MATH_FUNCTIONS, NUMPY_FUNCTIONS, OPERATORS, Functions
+from wsapps_pde.language.parsing import parse
+from wsapps_pde.language.program import Step
+from wsapps_pde.language.symbols import MultiIndex, Names, derivative_of
 
 __all__ = ["Expression", "Names", "derivative_of"]
 
@@ -120,8 +120,8 @@ class Expression:
 
         Args:
             values: floats, numpy arrays, torch tensors, or jets; to fix a variable is to map it to a number.
-            functions: the table that fits them (:mod:`wsapps_pde.functions`). Numbers stay Python floats,
-                so that an expression without names gives a float.
+            functions: the table that fits them (:mod:`wsapps_pde.language.functions`). Numbers stay Python
+                floats, so that an expression without names gives a float.
 
         Raises:
             KeyError: a name has no value.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wsapps_pde.symbols import FUNCTIONS
+from wsapps_pde.language.symbols import FUNCTIONS
 
 Functions = Mapping[str, Callable[..., Any]]
 

@@ -10,7 +10,7 @@ from wsapps.config import FieldError
 from wsapps.config.conversion import nearest
 from wsapps.config.overrides import Mismatch, Text, read_value, shown
 from wsapps.errors import UserError
-from wsapps_pde.expressions import Expression, Names
+from wsapps_pde.language.expressions import Expression, Names
 
 
 @contextmanager
@@ -113,6 +113,18 @@ def interval(value: Any, constants: Mapping[str, float], variable: str) -> tuple
             f"the range of {variable}, [{low:.6g}, {high:.6g}], has {size} size; lower must be below upper"
         )
     return low, high
+
+
+def read_weight(value: Any, constants: Mapping[str, float]) -> float:
+    """The weight of a term of the loss.
+
+    Raises:
+        UserError: no number, or negative.
+    """
+    weight = constant(value, constants)
+    if not weight >= 0:
+        raise UserError(f"a weight must not be negative, got {weight:.6g}")
+    return weight
 
 
 def seen(value: Any) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from wsapps.errors import UserError
-from wsapps_pde.expressions import Expression
-from wsapps_pde.notation import plain
-from wsapps_pde.program import Step, extracted
+from wsapps_pde.language.expressions import Expression
+from wsapps_pde.language.notation import plain
+from wsapps_pde.language.program import Step, extracted
 
 #: Alternatives, each a list of facts that hold together.
 Alternatives = list[list[Expression]]

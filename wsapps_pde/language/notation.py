@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wsapps_pde.program import Step
-from wsapps_pde.symbols import FUNCTIONS, MultiIndex, Names, derivative_of
+from wsapps_pde.language.program import Step
+from wsapps_pde.language.symbols import FUNCTIONS, MultiIndex, Names, derivative_of
 
 _ATOM = 9
 _BINDING = {"or": 1, "and": 2, "not": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "==": 4,

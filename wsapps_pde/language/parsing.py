@@ -10,9 +10,9 @@ import ast
 from wsapps.config.conversion import nearest
 from wsapps.config.overrides import shown
 from wsapps.errors import UserError
-from wsapps_pde.program import ProgramBuilder, Step, extracted
-from wsapps_pde.source import Source, syntax_tree
-from wsapps_pde.symbols import (
+from wsapps_pde.language.program import ProgramBuilder, Step, extracted
+from wsapps_pde.language.source import Source, syntax_tree
+from wsapps_pde.language.symbols import (
     FUNCTIONS,
     Names,
     derivative_name,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wsapps.errors import UserError
-from wsapps_pde.functions import MATH_FUNCTIONS, OPERATORS
-from wsapps_pde.symbols import FUNCTIONS
+from wsapps_pde.language.functions import MATH_FUNCTIONS, OPERATORS
+from wsapps_pde.language.symbols import FUNCTIONS
 
 ARITHMETIC = ("+", "-", "*", "/", "**", "neg")
 COMPARISONS = ("<", "<=", ">", ">=", "==")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from wsapps_pde.functions import Functions
-from wsapps_pde.symbols import MultiIndex, derivative_of
+from wsapps_pde.language.functions import Functions
+from wsapps_pde.language.symbols import MultiIndex, derivative_of
 
 
 class Term(Protocol):
-    """What a residual offers: :class:`~wsapps_pde.expressions.Expression` or :class:`PythonTerm`."""
+    """What a residual offers: :class:`~wsapps_pde.language.expressions.Expression` or :class:`PythonTerm`."""
 
     @property
     def text(self) -> str: ...

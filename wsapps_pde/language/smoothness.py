@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from wsapps_pde.expressions import Expression
+from wsapps_pde.language.expressions import Expression
 
 
 def is_smooth(expression: Expression, varying: Collection[str], constants: Mapping[str, float]) -> bool:

@@ -12,6 +12,8 @@ from wsapps.config.overrides import shown
 from wsapps.errors import UserError
 
 MultiIndex = tuple[int, ...]
+#: Unknown -> the derivatives of it that something needs.
+Wanted = Mapping[str, frozenset[MultiIndex]]
 
 FUNCTIONS = ("sin", "cos", "tan", "exp", "log", "sqrt", "abs", "tanh")
 #: What ``at`` says of places; initial is the lower bound of the time.

@@ -14,7 +14,7 @@ from torch import Tensor
 from wsapps.config import doc
 from wsapps.config.checks import at_least_one, not_negative
 from wsapps.seeding import generator
-from wsapps_pde.objective import PDEObjective
+from wsapps_pde.learning.objective import PDEObjective
 
 _MOST = 1e4  # no term counts more than so many times another by its balance
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from wsapps.config import doc
 from wsapps.config.checks import at_least_one, not_negative
 from wsapps.seeding import generator
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.objective import PDEObjective
+from wsapps_pde.learning.objective import PDEObjective
+from wsapps_pde.space.drawing import PointSource
 
 
 @dataclass

@@ -17,8 +17,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.solution_field import SolutionField, unknown_values
+from wsapps_pde.solution.field import SolutionField
+from wsapps_pde.solution.windowed import unknown_values
+from wsapps_pde.space.drawing import PointSource
 
 _POINTS = 2048
 _SLOTS = 64
@@ -67,6 +68,12 @@ class Snapshots(nn.Module):
         ratio = (score / float(self.scores[earlier[-1]])) ** 0.5
         moved = (self.values[earlier[-1]] - present).norm(dim=0) / present.norm(dim=0)
         return dict(zip(names, (ratio / (1 - ratio) * moved).tolist(), strict=True))
+
+    @torch.no_grad()
+    def sizes(self, solution: SolutionField) -> dict[str, float]:
+        """Unknown -> root mean square over the points, to which :meth:`errors` are relative."""
+        names = [unknown.name for unknown in solution.problem.unknowns]
+        return dict(zip(names, self._present(solution).square().mean(dim=0).sqrt().tolist(), strict=True))
 
     def _present(self, solution: SolutionField) -> Tensor:
         values = unknown_values(solution, self.coordinates)

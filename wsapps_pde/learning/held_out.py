@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.objective import PDEObjective
-from wsapps_pde.point_set import PointSet
+from wsapps_pde.learning.objective import PDEObjective
+from wsapps_pde.learning.point_set import PointSet
+from wsapps_pde.space.drawing import PointSource
 
 _HELD_OUT = -1  # where training counts its redraws from 0
 

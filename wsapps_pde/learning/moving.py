@@ -8,12 +8,17 @@ from functools import cached_property
 
 import torch
 
-from wsapps_pde.balance import BalanceConfig, PointWeightsConfig, update_balance, update_point_weights
-from wsapps_pde.collocation import CollocationConfig, redraw
-from wsapps_pde.estimate import Snapshots
-from wsapps_pde.held_out import HeldOut
-from wsapps_pde.objective import PDEObjective
-from wsapps_pde.solution_field import SolutionField
+from wsapps_pde.learning.balance import (
+    BalanceConfig,
+    PointWeightsConfig,
+    update_balance,
+    update_point_weights,
+)
+from wsapps_pde.learning.collocation import CollocationConfig, redraw
+from wsapps_pde.learning.estimate import Snapshots
+from wsapps_pde.learning.held_out import HeldOut
+from wsapps_pde.learning.objective import PDEObjective
+from wsapps_pde.solution.field import SolutionField
 
 STAGE = 1_000_000  # redraws of a quasi-Newton stage are counted from here, those of descent from 1
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from wsapps.errors import UserError
 from wsapps.objective import Batch, Objective
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.functions import torch_functions
-from wsapps_pde.point_set import PointSet, prepared_of
-from wsapps_pde.sites import Site, known_values, make_sites
-from wsapps_pde.solution_field import SolutionField
+from wsapps_pde.language.functions import torch_functions
+from wsapps_pde.learning.point_set import PointSet, prepared_of
+from wsapps_pde.learning.sites import Site, known_values, make_sites
+from wsapps_pde.solution.field import SolutionField
+from wsapps_pde.space.drawing import PointSource
 
 _AT_ONCE = 2**14  # points of an evaluation without gradients
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.sites import Site, site_tensors
-from wsapps_pde.solution_field import SolutionField
+from wsapps_pde.learning.sites import Site, site_tensors
+from wsapps_pde.solution.field import SolutionField
+from wsapps_pde.space.drawing import PointSource
 
 _PREPARED = "prepared "
 

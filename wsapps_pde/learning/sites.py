@@ -5,7 +5,7 @@ Shapes: N points, D variables, S space variables, Q measured quantities.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsapps_pde.conditions import Condition
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.functions import Functions
-from wsapps_pde.linear_parts import LinearPart, split_residuals
-from wsapps_pde.problem import Problem
-from wsapps_pde.symbols import MultiIndex, derivative_name, normal_name
+from wsapps_pde.language.functions import Functions
+from wsapps_pde.language.symbols import Wanted, derivative_name, normal_name
+from wsapps_pde.problems.conditions import Condition
+from wsapps_pde.problems.linear_parts import LinearPart, split_residuals
+from wsapps_pde.problems.problem import Problem
+from wsapps_pde.space.drawing import PointSource
 
 Values = Mapping[str, Any]
 Points = NDArray[np.float64]
-Wanted = Mapping[str, frozenset[MultiIndex]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Site:
     """A set of points and what is to hold there.
 
     Args:
-        name: of the points: "interior", "condition 2", "data".
+        name: of the points: "interior", "data", or the first condition that holds there.
         terms: what is to hold.
         wanted: unknown -> the derivatives that the terms need, in all variables.
         parts: sums of derivatives that they need as such.
@@ -63,22 +62,35 @@ def make_sites(problem: Problem, constructed: frozenset[str]) -> tuple[Site, ...
         constructed: the conditions, as ``str(condition)``, that hold by construction.
     """
     sites = [_interior(problem)] if problem.residuals else []
-    names = set()
-    for condition in problem.conditions:
-        if isinstance(condition, Condition) and str(condition) not in constructed:
+    names: set[str] = set()
+    left = [c for c in problem.conditions if isinstance(c, Condition) and str(c) not in constructed]
+    for together in _by_location(left):
+        terms = []
+        for condition in together:
             name = f"{condition.text} at {condition.location.text}"
-            sites.append(_condition(problem, condition, str(condition) if name in names else name))
+            terms.append(_condition(condition, str(condition) if name in names else name))
             names.add(name)
+        wanted = _wanted(problem, together)
+        sites.append(Site(str(together[0]), tuple(terms), wanted, together[0].location.draw))
     if problem.data is not None:
         sites.append(_measurements(problem))
     return tuple(sites)
 
 
+def _by_location(conditions: Sequence[Condition]) -> list[list[Condition]]:
+    """Those that hold at the same points together, so that one evaluation of the networks serves them."""
+    groups: dict[int, list[Condition]] = {}
+    for condition in conditions:
+        groups.setdefault(id(condition.location), []).append(condition)
+    return list(groups.values())
+
+
 def _interior(problem: Problem) -> Site:
     split = split_residuals(problem)
+    weights = problem.residual_weights or (1.0,) * len(split)
     terms = tuple(
-        LossTerm("residual" if len(split) == 1 else f"residual {number}", 1.0, residual.evaluate)
-        for number, residual in enumerate(split, start=1)
+        LossTerm("residual" if len(split) == 1 else f"residual {number}", weight, residual.evaluate)
+        for number, (residual, weight) in enumerate(zip(split, weights, strict=True), start=1)
     )
     absorbed = {name for residual in split for name in residual.absorbed}
     wanted = {
@@ -96,12 +108,11 @@ def _interior(problem: Problem) -> Site:
     return Site("interior", terms, wanted, draw, parts=tuple(p for residual in split for p in residual.parts))
 
 
-def _condition(problem: Problem, condition: Condition, name: str) -> Site:
+def _condition(condition: Condition, name: str) -> LossTerm:
     def evaluate(values: Values, functions: Functions) -> Any:
         return condition.left.evaluate(values, functions) - condition.right.evaluate(values, functions)
 
-    term = LossTerm(name, condition.weight, evaluate)
-    return Site(str(condition), (term,), _wanted(problem, [condition]), condition.location.draw)
+    return LossTerm(name, condition.weight, evaluate)
 
 
 def _measurements(problem: Problem) -> Site:

@@ -9,18 +9,20 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from wsapps.errors import UserError
-from wsapps_pde.expressions import Expression
-from wsapps_pde.functions import NUMPY_FUNCTIONS
-from wsapps_pde.problem import Problem
+from wsapps_pde.language.expressions import Expression
+from wsapps_pde.language.functions import NUMPY_FUNCTIONS
+from wsapps_pde.problems.picture import is_picture, read_picture
+from wsapps_pde.problems.problem import Problem
 from wsapps_pde.references import read_reference, solve_reference
 from wsapps_pde.references.solution import ReferenceSolution, grid_points, relative_l2
-from wsapps_pde.solution_field import SolutionField, unknown_values
+from wsapps_pde.solution.windowed import AnySolution, unknown_values
 
 Array = NDArray[np.float64]
 _log = logging.getLogger("wsapps")
@@ -40,16 +42,40 @@ def make_reference(problem: Problem) -> ReferenceSolution | None:
             unknowns and domain.
     """
     stated = problem.reference
-    if stated is None or not (stated.exact or stated.solver or stated.file):
+    if stated is None or not (stated.exact or stated.solver or stated.file or stated.signed_distance):
         return None
+    if stated.signed_distance:
+        return _signed_distance(problem, stated.signed_distance)
     if stated.solver:
         return _fitted(solve_reference(stated.solver, dict(stated.settings)), problem, stated.solver)
     if stated.file:
         depends = {unknown.name: unknown.variables for unknown in problem.unknowns}
         outside_nan = problem.domain.geometry is not None
         path = problem.folder / stated.file
+        if is_picture(path):
+            return _picture(problem, path)
         return _fitted(read_reference(path, problem.variables, depends, outside_nan), problem, str(path))
     return _exact(problem, stated.exact)
+
+
+def _signed_distance(problem: Problem, unknown: str) -> ReferenceSolution:
+    assert problem.points is not None
+    surface = problem.points.surface
+    if surface.vertices is None or surface.faces is None or problem.variables != ("x", "y", "z"):
+        raise UserError(
+            f"reference.signed_distance is that to a mesh in x, y, z, and {problem.points.source} has no "
+            "triangles; leave the reference out, or give points from a mesh"
+        )
+    from wsapps_pde.references.signed_distance import signed_distance  # libigl, for those who need it
+
+    return signed_distance(unknown, surface.vertices, surface.faces, grid_axes(problem))
+
+
+def _picture(problem: Problem, path: Path) -> ReferenceSolution:
+    """A picture is that of the only unknown, or of the first."""
+    picture = read_picture(path, problem.domain)
+    axes, name = {"x": picture.x, "y": picture.y}, problem.unknowns[0].name
+    return ReferenceSolution(axes, None, {name: picture.values}, {}, f"picture {path.name}")
 
 
 def _fitted(reference: ReferenceSolution, problem: Problem, source: str) -> ReferenceSolution:
@@ -109,7 +135,7 @@ def grid_axes(problem: Problem) -> dict[str, Array]:
 
 
 @torch.no_grad()
-def values_at(solution: SolutionField, points_MD: Array) -> dict[str, Array]:
+def values_at(solution: AnySolution, points_MD: Array) -> dict[str, Array]:
     """Unknown -> ``(M,)``, at points anywhere."""
     parameter = next(solution.networks[0].parameters())
     points = torch.as_tensor(points_MD, dtype=parameter.dtype, device=parameter.device)
@@ -129,6 +155,7 @@ class Comparison:
         reference: unknown -> ``(M,)``; empty without a reference.
         reference_errors: unknown -> relative L2, what the reference says of itself.
         description: of the reference, in a line.
+        free: the unknowns that are determined up to a constant; it is chosen to fit the reference.
     """
 
     axes: Mapping[str, Array] | None
@@ -137,13 +164,22 @@ class Comparison:
     reference: Mapping[str, Array]
     reference_errors: Mapping[str, float]
     description: str
+    free: tuple[str, ...] = ()
+
+    def levelled(self, name: str) -> Array:
+        """What was found for an unknown, ``(M,)``; with the constant that fits best, if it has one free."""
+        found = self.found[name]
+        if name not in self.free or name not in self.reference:
+            return found
+        difference = self.reference[name] - found
+        return found + difference[np.isfinite(difference)].mean()
 
     def errors(self) -> dict[str, float]:
         """Unknown -> relative L2 error over the points."""
-        return {name: relative_l2(self.found[name], values) for name, values in self.reference.items()}
+        return {name: relative_l2(self.levelled(name), values) for name, values in self.reference.items()}
 
 
-def compare(solution: SolutionField, reference: ReferenceSolution | None) -> Comparison:
+def compare(solution: AnySolution, reference: ReferenceSolution | None) -> Comparison:
     """Evaluate a solution where its reference, as of :func:`make_reference`, is known."""
     if reference is None:
         axes = grid_axes(solution.problem)
@@ -151,11 +187,13 @@ def compare(solution: SolutionField, reference: ReferenceSolution | None) -> Com
         return Comparison(axes, points, _inside(solution, points), {}, {}, "none")
     points = reference.coordinates()
     values = {name: values.ravel() for name, values in reference.values.items()}
+    stated = solution.problem.reference
     return Comparison(
-        reference.axes, points, _inside(solution, points), values, reference.errors, reference.description
-    )
+        reference.axes, points, _inside(solution, points), values, reference.errors, reference.description,
+        stated.up_to_constant if stated else (),
+    )  # fmt: skip
 
 
-def _inside(solution: SolutionField, points: Array) -> dict[str, Array]:
+def _inside(solution: AnySolution, points: Array) -> dict[str, Array]:
     inside = solution.problem.domain.contains(points)
     return {name: np.where(inside, v, math.nan) for name, v in values_at(solution, points).items()}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wsapps.atomic import write_bytes
 from wsapps.report import Figure
 from wsapps.video import write_video
-from wsapps_pde.evaluation import Comparison
+from wsapps_pde.outputs.evaluation import Comparison
 
 Array = NDArray[np.float64]
 
@@ -62,10 +62,11 @@ def _beside(comparison: Comparison, name: str) -> str:
 
 def _columns(comparison: Comparison, name: str) -> list[tuple[str, Array]]:
     """Title and values of each panel."""
-    panels = [(name, comparison.found[name])]
+    found = comparison.levelled(name)
+    panels = [(name, found)]
     if name in comparison.reference:
         reference = comparison.reference[name]
-        panels += [(f"{name}, reference", reference), ("|error|", np.abs(comparison.found[name] - reference))]
+        panels += [(f"{name}, reference", reference), ("|error|", np.abs(found - reference))]
     if comparison.axes is None:
         return panels
     shape = tuple(len(axis) for axis in comparison.axes.values())

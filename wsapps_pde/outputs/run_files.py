@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from wsapps.atomic import write_bytes, write_json
 from wsapps.report import Curve, Section, Series, TextTable, write_report
 from wsapps.run_folder import RunFolder
-from wsapps_pde.evaluation import Comparison, grid_axes
-from wsapps_pde.objective import PDEObjective
-from wsapps_pde.pictures import write_pictures, write_residual
+from wsapps_pde.learning.objective import PDEObjective
+from wsapps_pde.outputs.evaluation import Comparison, grid_axes
+from wsapps_pde.outputs.pictures import write_pictures, write_residual
+from wsapps_pde.outputs.vtk import write_vtk
+from wsapps_pde.problems.problem import Problem
 from wsapps_pde.references.solution import grid_points
 
 Array = NDArray[np.float64]
@@ -24,20 +26,26 @@ Array = NDArray[np.float64]
 
 def write_outputs(
     folder: RunFolder,
-    objective: PDEObjective,
+    problem: Problem,
+    objectives: Sequence[PDEObjective],
     comparison: Comparison,
     metrics: Mapping[str, float | str],
     history: Sequence[Mapping[str, float]],
 ) -> None:
-    """``grid.npz``, ``history.json``, pictures and ``index.html``."""
-    problem = objective.solution.problem
+    """``grid.npz``, ``vtk/``, ``history.json``, pictures and ``index.html``.
+
+    Args:
+        problem: the whole.
+        objectives: of its time windows, or of the only one.
+    """
     _write_grid(folder.path / "grid.npz", comparison)
+    write_vtk(folder.path / "vtk", comparison, problem.domain.time)
     write_json(folder.path / "history.json", list(history))
     figures = write_pictures(folder.path, comparison, problem.domain.time)
     residual = []
     if problem.residuals and len(problem.variables) >= 2:
         axes = grid_axes(problem)
-        residual = [write_residual(folder.path, axes, _residual_on(objective, axes))]
+        residual = [write_residual(folder.path, axes, _residual_on(problem, objectives, axes))]
     sections = [Section("Solution", _reference_text(comparison), figures)]
     if residual:
         sections.append(Section("Residual", figures=residual))
@@ -47,7 +55,7 @@ def write_outputs(
         summary=_summary(metrics),
         metrics=dict(metrics),
         sections=sections,
-        curves=_curves(objective.term_names, history),
+        curves=_curves(_terms(objectives), history),
         config_yaml=folder.config_yaml,
         tables=[_error_table(metrics, [unknown.name for unknown in problem.unknowns])],
     )
@@ -64,18 +72,20 @@ def _write_grid(path: Path, comparison: Comparison) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def _residual_on(objective: PDEObjective, axes: Mapping[str, Array]) -> Array:
+def _residual_on(problem: Problem, objectives: Sequence[PDEObjective], axes: Mapping[str, Array]) -> Array:
     points = grid_points(axes)
-    inside = objective.solution.problem.domain.contains(points)
+    left = problem.domain.contains(points)
     size = np.full(len(points), np.nan)
-    device = objective.balance.device
-    size[inside] = (
-        objective.interior_residual(torch.as_tensor(points[inside], dtype=objective.dtype, device=device))
-        .double()
-        .cpu()
-        .numpy()
-    )
+    for objective in objectives:
+        mine = left & objective.solution.problem.domain.contains(points)
+        here = torch.as_tensor(points[mine], dtype=objective.dtype, device=objective.balance.device)
+        size[mine] = objective.interior_residual(here).double().cpu().numpy()
+        left &= ~mine
     return size.reshape([len(axis) for axis in axes.values()])
+
+
+def _terms(objectives: Sequence[PDEObjective]) -> list[str]:
+    return list(dict.fromkeys(name for objective in objectives for name in objective.term_names))
 
 
 def _reference_text(comparison: Comparison) -> str:

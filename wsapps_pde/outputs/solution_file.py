@@ -19,9 +19,9 @@ from wsapps.atomic import explained, write_bytes, write_text
 from wsapps.config import from_yaml, to_yaml
 from wsapps.errors import UserError
 from wsapps.module_state import copy_into
-from wsapps_pde.config import SolveConfig, make_solution
-from wsapps_pde.evaluation import values_at
-from wsapps_pde.solution_field import SolutionField
+from wsapps_pde.config import SolveConfig, make_whole_solution
+from wsapps_pde.outputs.evaluation import values_at
+from wsapps_pde.solution.windowed import AnySolution
 
 _TENSORS, _CONFIG = "solution.safetensors", "solution.yaml"
 _CHECKSUM = "# sha256 of solution.safetensors: "
@@ -33,10 +33,10 @@ class Solution:
     """A solved problem as a function: ``solution(x=..., t=...)`` gives unknown -> values.
 
     Args:
-        field: the unknowns, in eval mode.
+        field: the unknowns, in eval mode; time windows are one solution.
     """
 
-    def __init__(self, field: SolutionField):
+    def __init__(self, field: AnySolution):
         self.field, self.problem = field, field.problem
 
     def __call__(self, *coordinates: ArrayLike, **named: ArrayLike) -> dict[str, Array]:
@@ -64,7 +64,7 @@ class Solution:
         return {name: float(value.detach()) for name, value in self.field.parameters_.values().items()}
 
 
-def save_solution(folder: Path, field: SolutionField, config: SolveConfig) -> None:
+def save_solution(folder: Path, field: AnySolution, config: SolveConfig) -> None:
     """Write a solution into a folder, which is made if need be.
 
     Raises:
@@ -97,7 +97,7 @@ def load_solution(folder: Path | str) -> Solution:
     config = from_yaml(SolveConfig, text, str(folder / _CONFIG))
     problem, _ = config.problem.parsed  # its measurements are not needed, and their file may be gone
     with torch.random.fork_rng():
-        field = make_solution(config, problem)
+        field = make_whole_solution(config, problem)
     try:
         copy_into(field, load_tensors(data), str(folder / _TENSORS))
     except SafetensorError as error:

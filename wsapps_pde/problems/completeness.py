@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from wsapps_pde.boundary import BoundaryPart
-from wsapps_pde.conditions import Condition, Periodic
-from wsapps_pde.drawing import PointSource, check_points
-from wsapps_pde.places import Place
-from wsapps_pde.symbols import derivative_name
-from wsapps_pde.unknowns import Unknown
+from wsapps_pde.language.symbols import derivative_name
+from wsapps_pde.problems.conditions import Condition, Periodic
+from wsapps_pde.problems.unknowns import Unknown
+from wsapps_pde.space.boundary import BoundaryPart
+from wsapps_pde.space.drawing import PointSource, check_points
+from wsapps_pde.space.places import Place
 
 if TYPE_CHECKING:
-    from wsapps_pde.problem import Problem
+    from wsapps_pde.problems.problem import Problem
 
 Points = NDArray[np.float64]
 

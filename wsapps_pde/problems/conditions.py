@@ -9,13 +9,17 @@ from typing import Any
 from wsapps.config.conversion import nearest
 from wsapps.config.overrides import shown
 from wsapps.errors import UserError
-from wsapps_pde.constant_parts import check_constant_parts
-from wsapps_pde.domain import Domain
-from wsapps_pde.expressions import Expression, Names
-from wsapps_pde.location_text import read_location
-from wsapps_pde.locations import Location
-from wsapps_pde.mapping import constant, entries, listed, located
-from wsapps_pde.symbols import MultiIndex, normal_name
+from wsapps_pde.language.constant_parts import check_constant_parts
+from wsapps_pde.language.expressions import Expression, Names
+from wsapps_pde.language.mapping import entries, listed, located, read_weight
+from wsapps_pde.language.symbols import MultiIndex, normal_name
+from wsapps_pde.space.cloud import TEXT as CLOUD
+from wsapps_pde.space.cloud import Cloud
+from wsapps_pde.space.domain import Domain
+from wsapps_pde.space.location_text import read_location
+from wsapps_pde.space.locations import Location
+
+AnyLocation = Location | Cloud
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,7 @@ class Condition:
         label: for messages: "condition 2".
     """
 
-    location: Location
+    location: AnyLocation
     left: Expression
     right: Expression
     weight: float = 1.0
@@ -53,7 +57,7 @@ class Condition:
     def derivatives(
         self, unknowns: Mapping[str, Any], variables: tuple[str, ...]
     ) -> frozenset[tuple[str, MultiIndex]]:
-        """As :meth:`~wsapps_pde.expressions.Expression.derivatives`, of both sides."""
+        """As :meth:`~wsapps_pde.language.expressions.Expression.derivatives`, of both sides."""
         return self.left.derivatives(unknowns, variables) | self.right.derivatives(unknowns, variables)
 
     def __str__(self) -> str:
@@ -82,39 +86,64 @@ class Periodic:
 
 
 def read_conditions(
-    spec: Any, domain: Domain, names: Names, constants: Mapping[str, float]
+    spec: Any, domain: Domain, names: Names, constants: Mapping[str, float], cloud: Cloud | None = None
 ) -> tuple[Condition | Periodic, ...]:
     """Conditions as a problem file writes them; a mapping with several equations gives several.
 
     Args:
         names: of the whole problem.
         constants: values of the parameters that are not trainable.
+        cloud: what ``at: points`` means, if anything.
 
     Raises:
         UserError: no place or an empty one, no equation, an equation without an unknown, a normal derivative
             where there is no normal.
     """
     found: list[Condition | Periodic] = []
+    locations: dict[object, AnyLocation] = {}
     for number, entry in enumerate(listed(spec)):
         with located(f"[{number}]"):
-            found += _read_one(entries(entry, "a condition"), number + 1, domain, names, constants)
+            entry = entries(entry, "a condition")
+            place, location = entry.pop("at", None), None
+            if place is not None:
+                with located("at"):
+                    location = _location(place, domain, constants, cloud, locations)
+            found += _read_one(entry, number + 1, location, domain, names, constants)
     return tuple(found)
 
 
+def _location(
+    place: object,
+    domain: Domain,
+    constants: Mapping[str, float],
+    cloud: Cloud | None,
+    known: dict[object, AnyLocation],
+) -> AnyLocation:
+    """What ``at`` means; the same object for the same text, so that its points serve all conditions there."""
+    if isinstance(place, str) and place.strip() == CLOUD:
+        if cloud is None:
+            raise UserError(f"at: {CLOUD} needs a list of them, as in points: {{file: bunny.ply}}")
+        return cloud
+    if not isinstance(place, str):
+        return read_location(place, domain, constants)
+    if place.strip() not in known:
+        known[place.strip()] = read_location(place, domain, constants)
+    return known[place.strip()]
+
+
 def _read_one(
-    entry: dict[str, Any], number: int, domain: Domain, names: Names, constants: Mapping[str, float]
+    entry: dict[str, Any],
+    number: int,
+    location: AnyLocation | None,
+    domain: Domain,
+    names: Names,
+    constants: Mapping[str, float],
 ) -> list[Condition | Periodic]:
     label, weight = f"condition {number}", 1.0
     if "weight" in entry:
         with located("weight"):
-            weight = constant(entry.pop("weight"), constants)
-            if not weight >= 0:
-                raise UserError(f"a weight must not be negative, got {weight:.6g}")
-    place, periodic = entry.pop("at", None), entry.pop("periodic", None)
-    location = None
-    if place is not None:
-        with located("at"):
-            location = read_location(place, domain, constants)
+            weight = read_weight(entry.pop("weight"), constants)
+    periodic = entry.pop("periodic", None)
     found: list[Condition | Periodic] = []
     with located("periodic"):
         for variable in listed(periodic):
@@ -135,7 +164,7 @@ def _read_one(
     return found
 
 
-def _periodic(variable: object, domain: Domain, location: Location | None, result: Periodic) -> Periodic:
+def _periodic(variable: object, domain: Domain, location: AnyLocation | None, result: Periodic) -> Periodic:
     if variable not in domain.variables:
         raise UserError(f"{variable!r} is no variable of the domain ({', '.join(domain.variables)})")
     if domain.geometry is not None and variable != "t":
@@ -152,7 +181,7 @@ def _periodic(variable: object, domain: Domain, location: Location | None, resul
 
 
 def _equation(
-    left: str, right: Any, location: Location, names: Names, weight: float, label: str
+    left: str, right: Any, location: AnyLocation, names: Names, weight: float, label: str
 ) -> Condition:
     try:
         first = Expression.parse(left, names)
@@ -169,7 +198,7 @@ def _equation(
     return condition
 
 
-def _no_normal(location: Location) -> str:
+def _no_normal(location: AnyLocation) -> str:
     domain = location.domain
     start = f"a normal derivative needs an outward normal, and there is none at {location.text!r}"
     for place in location.places:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from wsapps_pde.conditions import Condition, Periodic
-from wsapps_pde.drawing import PointSource, check_points
-from wsapps_pde.expressions import Expression
-from wsapps_pde.places import Place
+from wsapps_pde.language.expressions import Expression
+from wsapps_pde.problems.conditions import Condition, Periodic
+from wsapps_pde.space.drawing import PointSource, check_points
+from wsapps_pde.space.geometry import inside
+from wsapps_pde.space.places import Place
 
 if TYPE_CHECKING:
-    from wsapps_pde.problem import Problem
+    from wsapps_pde.problems.problem import Problem
 
 Points = NDArray[np.float64]
 
@@ -29,6 +30,7 @@ _AGREE = 1e-6  # relative to the values, at least 1
 def contradictions(problem: Problem) -> list[str]:
     """A line for each pair of conditions that give one thing two values at one place."""
     stated = [c for c in problem.conditions if isinstance(c, Condition) and _is_known(c, problem)]
+    placed = [c for c in stated if c.location.places]
     found = []
     for first, second in itertools.combinations(stated, 2):
         if first.left.steps == second.left.steps:
@@ -37,14 +39,14 @@ def contradictions(problem: Problem) -> list[str]:
                 f"{first} and {second} contradict each other: {first.left.text}",
             )  # fmt: skip
     for periodic in (c for c in problem.conditions if isinstance(c, Periodic)):
-        for first, second in itertools.product(stated, stated):
+        for first, second in itertools.product(placed, placed):
             if first.left.steps == second.left.steps:
                 found += _not_periodic(periodic, first, second, problem)
     return [*found, *_against_exact(stated, problem), *_outside(problem)]
 
 
 def _outside(problem: Problem) -> Iterator[str]:
-    """Data points outside the domain."""
+    """Data and oriented points outside the domain."""
     if problem.data is not None:
         out = ~problem.domain.contains(problem.data.points)
         if out.any():
@@ -53,6 +55,12 @@ def _outside(problem: Problem) -> Iterator[str]:
                 f"{out.sum()} of {len(out)} points of {problem.data.file.name} lie outside the domain, "
                 f"the first at ({point})"
             )
+    if problem.points is not None:
+        shape, points = problem.domain.shape, problem.points.surface.points
+        out = ~inside(shape, points)
+        if out.any():
+            source = problem.points.source
+            yield f"{out.sum()} of {len(out)} points of {source} lie outside the domain; set points.fit"
 
 
 def _is_known(condition: Condition, problem: Problem) -> bool:
@@ -99,7 +107,8 @@ def _worst(
         return
     a = _values(first, points, constants, variables)
     b = _values(second, points if other_points is None else other_points, constants, variables)
-    difference = np.abs(a - b) / np.maximum(1.0, np.maximum(np.abs(a), np.abs(b)))
+    with np.errstate(invalid="ignore"):  # infinite ones, left out in the next line
+        difference = np.abs(a - b) / np.maximum(1.0, np.maximum(np.abs(a), np.abs(b)))
     difference = np.where(np.isfinite(difference), difference, 0.0)
     worst = int(np.argmax(difference))
     if difference[worst] > _AGREE:

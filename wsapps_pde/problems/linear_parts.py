@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from wsapps.seeding import generator
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.expressions import Expression
-from wsapps_pde.functions import TORCH_FUNCTIONS, Functions
-from wsapps_pde.problem import Problem
-from wsapps_pde.python_term import Term
-from wsapps_pde.symbols import MultiIndex, derivative_name
+from wsapps_pde.language.expressions import Expression
+from wsapps_pde.language.functions import TORCH_FUNCTIONS, Functions
+from wsapps_pde.language.python_term import Term
+from wsapps_pde.language.symbols import MultiIndex, derivative_name
+from wsapps_pde.problems.problem import Problem
+from wsapps_pde.space.drawing import PointSource
 
 _POINTS = 16
 _NOT_ANALYTIC = {"where", "abs", "<", "<=", ">", ">=", "==", "and", "or", "not"}

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from wsapps.config.conversion import nearest
 from wsapps.config.overrides import shown
 from wsapps.errors import UserError, one_line
-from wsapps_pde.domain import Domain
-from wsapps_pde.expressions import Expression, Names
-from wsapps_pde.mapping import constant, entries, known_keys, listed, located, seen
+from wsapps_pde.language.expressions import Expression, Names
+from wsapps_pde.language.mapping import entries, known_keys, listed, located, read_weight, seen
+from wsapps_pde.language.symbols import derivative_name
+from wsapps_pde.problems.picture import is_picture, read_picture
+from wsapps_pde.space.domain import Domain
 
 
 @dataclass(frozen=True)
@@ -86,21 +88,22 @@ def read_data_spec(spec: Any, names: Names, constants: Mapping[str, float]) -> D
                 raise UserError(f"{seen(text)} holds no unknown; unknowns: {', '.join(names.unknowns)}")
             quantities.append(quantity)
     with located("weight"):
-        weight = constant(spec.get("weight", 1.0), constants)
-        if not weight >= 0:
-            raise UserError(f"a weight must not be negative, got {weight:.6g}")
+        weight = read_weight(spec.get("weight", 1.0), constants)
     return DataSpec(spec["file"], tuple(quantities), weight)
 
 
 def read_data(spec: DataSpec, folder: Path, domain: Domain, names: Names) -> Data:
     """Read the file: a column for each variable, and for each quantity, named as it is written.
 
-    A variable on which no measured unknown depends may be missing. Further columns are not looked at.
+    A variable on which no measured unknown depends may be missing. Further columns are not looked at. Of a
+    picture every pixel is a point, and the quantities are those of the spline through it.
 
     Raises:
         UserError: no such file, a missing column, no row, or an entry that is no finite number.
     """
     path = folder / spec.file
+    if is_picture(path):
+        return _of_picture(spec, path, domain, names)
     needed = {
         variable
         for quantity in spec.quantities
@@ -133,6 +136,27 @@ def read_data(spec: DataSpec, folder: Path, domain: Domain, names: Names) -> Dat
     return Data(points, spec.quantities, values, spec.weight, path)
 
 
+def _of_picture(spec: DataSpec, path: Path, domain: Domain, names: Names) -> Data:
+    """Every pixel is a measurement of the quantities, as they are of the picture."""
+    derivatives = {pair for q in spec.quantities for pair in q.derivatives(names.unknowns, names.variables)}
+    unknowns = {unknown for unknown, _ in derivatives}
+    if len(unknowns) != 1:
+        raise UserError(f"{path.name} is one function, and {', '.join(sorted(unknowns))} are measured by it")
+    if any(order > 3 for _, index in derivatives for order in index):
+        raise UserError(f"{path.name}: a cubic spline has no derivatives of orders above 3")
+    picture = read_picture(path, domain)
+    points = picture.points
+    values: dict[str, Any] = dict(zip(domain.variables, points.T, strict=True))
+    for unknown, index in derivatives:
+        values[derivative_name(unknown, index, domain.variables)] = picture.derivative(index)
+    columns = []
+    for quantity in spec.quantities:
+        if other := sorted(quantity.names - set(values)):
+            raise UserError(f"{quantity.text!r} cannot be measured by a picture: {other[0]} is not known")
+        columns.append(quantity.on_arrays(values, len(points)))
+    return Data(points, spec.quantities, np.stack(columns, axis=1), spec.weight, path)
+
+
 def read_columns(path: Path) -> dict[str, NDArray[np.float64]]:
     """The columns of a CSV file with a header line, or the arrays of an npz file, flattened.
 
@@ -142,7 +166,7 @@ def read_columns(path: Path) -> dict[str, NDArray[np.float64]]:
     if not path.is_file():
         raise UserError(f"there is no data file {path}; a name is relative to the problem file's folder")
     if path.suffix.lower() not in (".csv", ".npz"):
-        raise UserError(f"{path}: data is read from .csv and .npz files")
+        raise UserError(f"{path}: data is read from .csv and .npz files, and pictures")
     try:
         return _read_npz(path) if path.suffix.lower() == ".npz" else _read_csv(path)
     except UserError:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsapps.errors import UserError
-from wsapps_pde.mapping import constant, entries, known_keys, located
-from wsapps_pde.symbols import check_name
+from wsapps_pde.language.mapping import constant, entries, known_keys, located
+from wsapps_pde.language.symbols import check_name
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@
     problem.residuals[0].evaluate({"u": ..., "u_x": ..., "nu": 0.01}, TORCH_FUNCTIONS)
 
 What YAML cannot say is said in Python: a problem is a plain dataclass, and a residual may be a
-:class:`~wsapps_pde.python_term.PythonTerm`: ``dataclasses.replace(problem, residuals=(PythonTerm(...),))``.
+:class:`~wsapps_pde.language.python_term.PythonTerm`:
+``dataclasses.replace(problem, residuals=(PythonTerm(...),))``.
 """
 
 from __future__ import annotations
@@ -18,20 +19,22 @@ from typing import TYPE_CHECKING, Any
 
 from wsapps.config import default_config_dir
 from wsapps.errors import UserError
-from wsapps_pde.conditions import Condition, Periodic, read_conditions
-from wsapps_pde.constant_parts import check_constant_parts
-from wsapps_pde.domain import Domain, read_domain
-from wsapps_pde.expressions import Expression
-from wsapps_pde.mapping import listed, located
-from wsapps_pde.measurements import Data, DataSpec, read_data, read_data_spec
-from wsapps_pde.parameters import Parameter, constants_of, read_parameters
-from wsapps_pde.python_term import Term
-from wsapps_pde.stated_reference import Reference, read_reference_spec
-from wsapps_pde.symbols import MultiIndex, Names, check_name, check_no_derivative
-from wsapps_pde.unknowns import Unknown, read_unknowns
+from wsapps_pde.language.constant_parts import check_constant_parts
+from wsapps_pde.language.expressions import Expression
+from wsapps_pde.language.mapping import entries, known_keys, listed, located, read_weight
+from wsapps_pde.language.python_term import Term
+from wsapps_pde.language.symbols import MultiIndex, Names, check_name, check_no_derivative
+from wsapps_pde.problems.conditions import Condition, Periodic, read_conditions
+from wsapps_pde.problems.measurements import Data, DataSpec, read_data, read_data_spec
+from wsapps_pde.problems.oriented_points import OrientedPoints, read_points_spec
+from wsapps_pde.problems.parameters import Parameter, constants_of, read_parameters
+from wsapps_pde.problems.stated_reference import Reference, read_reference_spec
+from wsapps_pde.problems.unknowns import Unknown, read_unknowns
+from wsapps_pde.space.cloud import Cloud
+from wsapps_pde.space.domain import Domain, read_domain
 
 if TYPE_CHECKING:
-    from wsapps_pde.problem_file import ProblemConfig
+    from wsapps_pde.problems.problem_file import ProblemConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +47,10 @@ class Problem:
         unknowns: the functions that are to be found.
         parameters: name -> constant or trainable number.
         residuals: each is driven to zero in the domain.
+        residual_weights: of their terms in the loss; none for 1 each.
         conditions: equations at places, and periodic variables.
         data: measurements, or None.
+        points: oriented points, where conditions hold ``at: points``, or None.
         reference: where the true solution comes from, or None.
         solve: settings ``key=value`` of the solve command that suit the problem.
         folder: from which file names in the problem start.
@@ -59,6 +64,8 @@ class Problem:
     residuals: tuple[Term, ...]
     conditions: tuple[Condition | Periodic, ...]
     data: Data | None = None
+    points: OrientedPoints | None = None
+    residual_weights: tuple[float, ...] = ()
     reference: Reference | None = None
     solve: tuple[str, ...] = ()
     folder: Path = Path()
@@ -109,16 +116,20 @@ class Problem:
         """The problem of a configuration, with its data read and its warnings found.
 
         Raises:
-            UserError: the data file is missing or broken. (Other faults were found by the configuration.)
+            UserError: a file of data or points is missing or broken. (Other faults were found by the
+                configuration.)
         """
-        from wsapps_pde.completeness import missing
-        from wsapps_pde.consistency import contradictions
+        from wsapps_pde.problems.completeness import missing
+        from wsapps_pde.problems.consistency import contradictions
 
         problem, spec = config.parsed
         if spec is not None:
             with located("data"):
                 data = read_data(spec, problem.folder, problem.domain, problem.names)
             problem = replace(problem, data=data)
+        if problem.points is not None:
+            with located("points"):
+                _ = problem.points.surface
         return replace(problem, warnings=(*missing(problem), *contradictions(problem)))
 
 
@@ -146,22 +157,36 @@ def parse_problem(config: ProblemConfig) -> tuple[Problem, DataSpec | None]:
         config.name, domain, unknowns, parameters, (), (), solve=_settings(config.solve), folder=folder
     )
     names = replace(problem.names, normals=())
-    residuals = _residuals(config.residuals, names, constants)
+    residuals, weights = _residuals(config.residuals, names, constants)
+    with located("points"):
+        points = read_points_spec(config.points, domain, folder)
     with located("conditions"):
-        conditions = read_conditions(config.conditions, domain, problem.names, constants)
+        cloud = None if points is None else Cloud(domain, points.oriented)
+        conditions = read_conditions(config.conditions, domain, problem.names, constants, cloud)
     with located("data"):
         data = read_data_spec(config.data, names, constants)
     with located("reference"):
         reference = read_reference_spec(config.reference, names, constants)
-    found = replace(problem, residuals=residuals, conditions=conditions, reference=reference)
+    if reference is not None and reference.signed_distance and points is None:
+        with located("reference.signed_distance"):
+            raise UserError("the distance is that to the mesh of points; give points: {file: mesh.ply}")
+    found = replace(
+        problem, residuals=residuals, residual_weights=weights, conditions=conditions, points=points,
+        reference=reference,
+    )  # fmt: skip
     return found, data
 
 
-def _residuals(spec: Any, names: Names, constants: Mapping[str, float]) -> tuple[Expression, ...]:
-    found = []
+def _residuals(
+    spec: Any, names: Names, constants: Mapping[str, float]
+) -> tuple[tuple[Expression, ...], tuple[float, ...]]:
+    """Residuals and their weights; one is written as text, or as ``{residual: text, weight: 0.1}``."""
+    found, weights = [], []
     with located("residuals"):
-        for number, text in enumerate(listed(spec)):
+        for number, entry in enumerate(listed(spec)):
             with located(f"[{number}]"):
+                text, weight = _weighted(entry, constants)
+                weights.append(weight)
                 residual = Expression.parse_residual(text, names)
                 if not residual.derivatives(names.unknowns, names.variables):
                     raise UserError(
@@ -170,7 +195,19 @@ def _residuals(spec: Any, names: Names, constants: Mapping[str, float]) -> tuple
                     )
                 check_constant_parts(residual, constants)
                 found.append(residual)
-    return tuple(found)
+    return tuple(found), tuple(weights)
+
+
+def _weighted(entry: Any, constants: Mapping[str, float]) -> tuple[Any, float]:
+    """The text and the weight of a residual."""
+    if not isinstance(entry, Mapping):
+        return entry, 1.0
+    entry = entries(entry, "a residual")
+    known_keys(entry, ("residual", "weight"), "a residual")
+    if "residual" not in entry:
+        raise UserError("a residual with a weight is written {residual: u_t - u_xx, weight: 0.1}")
+    with located("weight"):
+        return entry["residual"], read_weight(entry.get("weight", 1.0), constants)
 
 
 def _settings(spec: Any) -> tuple[str, ...]:

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wsapps.config import default_config_dir, doc, file_folder, load_config
-from wsapps_pde.mapping import as_yaml
-from wsapps_pde.measurements import DataSpec
-from wsapps_pde.problem import Problem, parse_problem
+from wsapps_pde.language.mapping import as_yaml
+from wsapps_pde.problems.measurements import DataSpec
+from wsapps_pde.problems.problem import Problem, parse_problem
+
+_FREE_FORM = (
+    "domain", "unknowns", "parameters", "residuals", "conditions", "data", "points", "reference",
+)  # fmt: skip
 
 
 @dataclass
@@ -28,15 +32,19 @@ class ProblemConfig:
         'where which equations hold, as in [{at: "t = 0", u: "sin(pi*x)"}, {periodic: x}]', default=None
     )
     data: Any = doc("measurements, as in {file: points.csv, unknowns: [u]}", default=None)
+    points: Any = doc(
+        "oriented points for at: points, as in {file: bunny.ply, fit: 0.8} or {sample: lobes}", default=None
+    )
     reference: Any = doc(
-        "the true solution: {exact: {u: ...}}, {solver: NAME} or {file: ref.npz}", default=None
+        "the true solution: {exact: {u: ...}}, {solver: NAME}, {file: ref.npz} or {signed_distance: u}",
+        default=None,
     )
     solve: list[str] = doc("settings of the solve command that suit the problem", default_factory=list)
     folder: str | None = file_folder("from which file names start; the problem file's own if null")
     parsed: tuple[Problem, DataSpec | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for free_form in ("domain", "unknowns", "parameters", "residuals", "conditions", "data", "reference"):
+        for free_form in _FREE_FORM:
             setattr(self, free_form, as_yaml(getattr(self, free_form)))
         self.parsed = parse_problem(self)
 

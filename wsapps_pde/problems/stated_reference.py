@@ -7,33 +7,39 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wsapps.errors import UserError
-from wsapps_pde.constant_parts import check_constant_parts
-from wsapps_pde.expressions import Expression, Names
-from wsapps_pde.mapping import constant, entries, known_keys, located, seen
+from wsapps_pde.language.constant_parts import check_constant_parts
+from wsapps_pde.language.expressions import Expression, Names
+from wsapps_pde.language.mapping import constant, entries, known_keys, listed, located, seen
 
-KINDS = ("exact", "solver", "file")
+KINDS = ("exact", "solver", "file", "signed_distance")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Where the true solution comes from; at most one of ``exact``, ``solver`` and ``file``.
+    """Where the true solution comes from; at most one of the first four.
 
     Args:
         exact: unknown -> expression in the variables and the parameters.
         solver: a name of :data:`wsapps_pde.references.SOLVERS`, with ``settings`` for it.
-        file: npz or CSV, relative to the problem file's folder.
+        file: npz, CSV or picture, relative to the problem file's folder.
+        signed_distance: the unknown that is the signed distance to the mesh of the problem's points.
         parameters: true values of trainable parameters.
+        up_to_constant: the unknowns that are determined, and compared, up to a constant.
     """
 
     exact: Mapping[str, Expression] = field(default_factory=dict)
     solver: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     file: str | None = None
+    signed_distance: str | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
+    up_to_constant: tuple[str, ...] = ()
 
 
 def read_reference_spec(spec: Any, names: Names, constants: Mapping[str, float]) -> Reference | None:
-    """``{exact: {u: "..."}}``, ``{solver: name, nu: 0.01/pi}`` or ``{file: ref.npz}``, and ``parameters``.
+    """``{exact: {u: "..."}}``, ``{solver: name, nu: 0.01/pi}``, ``{file: ref.npz}`` or so.
+
+    Beside it ``parameters`` and ``up_to_constant``.
 
     A setting of a solver may be a constant expression in the parameters.
 
@@ -47,7 +53,8 @@ def read_reference_spec(spec: Any, names: Names, constants: Mapping[str, float])
     if len(chosen) > 1:
         raise UserError(f"the reference is given twice, by {' and '.join(chosen)}; keep one")
     if "solver" not in spec:
-        known_keys(spec, (*KINDS, "parameters"), "the reference")
+        known_keys(spec, (*KINDS, "parameters", "up_to_constant"), "the reference")
+    free = _up_to_constant(spec.pop("up_to_constant", None), names)
     true = _true_parameters(spec.pop("parameters", None), names, constants)
     known = {**constants, **true}
     if "exact" in spec:
@@ -55,13 +62,26 @@ def read_reference_spec(spec: Any, names: Names, constants: Mapping[str, float])
             exact = _exact(spec["exact"], names)
             for expression in exact.values():
                 check_constant_parts(expression, known)
-            return Reference(exact, parameters=true)
-    for key in ("solver", "file"):
+            return Reference(exact, parameters=true, up_to_constant=free)
+    for key in ("solver", "file", "signed_distance"):
         if key in spec and (not isinstance(spec[key], str) or not spec[key]):
             raise UserError(f"{key} is a name, got {seen(spec[key])}")
+    distance = spec.get("signed_distance")
+    if distance is not None and distance not in names.unknowns:
+        raise UserError(
+            f"signed_distance is one of the unknowns {', '.join(names.unknowns)}, got {seen(distance)}"
+        )
     solver = spec.pop("solver", None)
     settings = {key: _setting(value, known) for key, value in spec.items()} if solver else {}
-    return Reference({}, solver, settings, spec.get("file"), true)
+    return Reference({}, solver, settings, spec.get("file"), distance, true, free)
+
+
+def _up_to_constant(spec: Any, names: Names) -> tuple[str, ...]:
+    with located("up_to_constant"):
+        for name in listed(spec):
+            if name not in names.unknowns:
+                raise UserError(f"{seen(name)} is no unknown; unknowns: {', '.join(names.unknowns)}")
+        return tuple(listed(spec))
 
 
 def _exact(spec: Any, names: Names) -> dict[str, Expression]:

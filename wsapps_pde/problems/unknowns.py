@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsapps.errors import UserError
-from wsapps_pde.mapping import listed, located, seen
-from wsapps_pde.symbols import check_name
+from wsapps_pde.language.mapping import listed, located, seen
+from wsapps_pde.language.symbols import check_name
 
 _FORM = re.compile(r"\s*([^\s(),]+)\s*(?:\(([^()]*)\))?\s*")
 

@@ -5,12 +5,15 @@ Shapes: D variables (space first, then t), M points, n_d nodes along axis d.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
+from wsapps import metrics
 from wsapps_pde.references.interpolation import grid_interpolated, scattered_interpolated
 
 Array = NDArray[np.float64]
@@ -106,7 +109,7 @@ def grid_points(axes: Mapping[str, Array]) -> Array:
 
 
 def relative_l2(values: Array, reference: Array) -> float:
-    """``|values - reference| / |reference|`` in the 2-norm over the entries where both are finite.
+    """:func:`wsapps.metrics.relative_l2` over the entries where both are finite.
 
     0 where both vanish, infinite where only the reference does, NaN where there is no such entry.
 
@@ -117,9 +120,7 @@ def relative_l2(values: Array, reference: Array) -> float:
         raise ValueError(f"shapes must be equal, got {values.shape} and {reference.shape}")
     known = np.isfinite(values) & np.isfinite(reference)
     if not known.any():
-        return float("nan")
-    difference = float(np.linalg.norm(values[known] - reference[known]))
-    size = float(np.linalg.norm(reference[known]))
-    if size == 0.0:
-        return 0.0 if difference == 0.0 else float("inf")
-    return difference / size
+        return math.nan
+    if not reference[known].any():
+        return math.inf if values[known].any() else 0.0
+    return metrics.relative_l2(torch.from_numpy(values[known]), torch.from_numpy(reference[known]))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsapps_pde.parameters import Parameter
+from wsapps_pde.problems.parameters import Parameter
 
 _INSIDE = 1e-3  # of the range, or of the size: where a parameter starts that is asked to start on a bound
 
@@ -21,7 +21,7 @@ class BoundedParameters(nn.Module):
     maximum max - softplus(free), and between two bounds min + (max - min) sigmoid(free).
 
     Args:
-        parameters: name -> a trainable :class:`~wsapps_pde.parameters.Parameter`.
+        parameters: name -> a trainable :class:`~wsapps_pde.problems.parameters.Parameter`.
     """
 
     def __init__(self, parameters: Mapping[str, Parameter]):

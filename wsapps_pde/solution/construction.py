@@ -17,15 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from wsapps_pde.conditions import Condition
-from wsapps_pde.construction_checks import fits
-from wsapps_pde.domain import Domain
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.expressions import Expression
-from wsapps_pde.functions import NUMPY_FUNCTIONS, Functions
-from wsapps_pde.problem import Problem
-from wsapps_pde.smoothness import is_smooth
-from wsapps_pde.unknowns import Unknown
+from wsapps_pde.language.expressions import Expression
+from wsapps_pde.language.functions import NUMPY_FUNCTIONS, Functions
+from wsapps_pde.problems.conditions import Condition
+from wsapps_pde.space.domain import Domain
+from wsapps_pde.space.drawing import PointSource
 
 Values = Mapping[str, Any]
 Formula = Callable[[Values, Functions], Any]
@@ -123,70 +119,6 @@ class Construction:
         points = self.domain.draw(1024, PointSource("sobol", 0, "depth"))
         level = self.domain.shape.level(list(points.T[: len(self.domain.space)]), NUMPY_FUNCTIONS)
         return float(np.max(level))
-
-
-def construct(problem: Problem, unknown: Unknown) -> Construction | None:
-    """The construction that satisfies as many conditions of an unknown as it can; None if none.
-
-    Taken are values on whole faces of a box, or one value on the whole boundary of another shape, and initial
-    values and rates; given by smooth expressions in the variables and constants. Where the data contradict
-    each other at corners, so that no continuous function has them, the initial ones alone are tried.
-    """
-    found: _Chosen = [
-        (condition, kind)
-        for condition in problem.conditions
-        if isinstance(condition, Condition) and (kind := _kind(condition, unknown, problem))
-    ]
-    initial = [(condition, kind) for condition, kind in found if {variable for variable, _ in kind} == {"t"}]
-    for chosen in (found, initial):
-        construction = _build(problem, chosen)
-        if construction is not None and fits(problem, unknown, construction):
-            return construction
-    return None
-
-
-_Kind = tuple[tuple[str, str], ...]  # (variable, "lower" | "upper" | "rate"), or (("around", ""),)
-_Chosen = list[tuple[Condition, _Kind]]
-
-
-def _kind(condition: Condition, unknown: Unknown, problem: Problem) -> _Kind | None:
-    """What part of a construction a condition can be, or None."""
-    right, constants = condition.right, problem.constants
-    known = right.names <= {*unknown.variables, *constants}
-    if condition.weight == 0 or not known or not is_smooth(right, unknown.variables, constants):
-        return None
-    name, location = condition.left.single_name, condition.location
-    faces = location.faces()
-    if name == f"{unknown.name}_t" and faces == (("t", "lower"),):
-        return (("t", "rate"),)
-    if name != unknown.name:
-        return None
-    if faces is not None and all(variable in unknown.variables for variable, _ in faces):
-        return tuple(faces)
-    whole = problem.domain.geometry is not None and not problem.domain.has_seam
-    if whole and set(problem.domain.space) <= set(unknown.variables) and location.is_whole_boundary():
-        return (("around", ""),)
-    return None
-
-
-def _build(problem: Problem, chosen: _Chosen) -> Construction | None:
-    """The construction of some conditions; a rate is left out if it has no initial value beside it."""
-    if not any(("t", "lower") in kind for _, kind in chosen):
-        chosen = [(condition, kind) for condition, kind in chosen if kind != (("t", "rate"),)]
-    data: dict[str, dict[str, Expression]] = {}
-    around: Expression | None = None
-    for condition, kind in chosen:
-        for variable, side in kind:
-            if variable == "around":
-                around = condition.right
-            else:
-                data.setdefault(variable, {})[side] = condition.right
-    if not data and around is None:
-        return None
-    order = sorted(data, key=lambda variable: (variable != "t", problem.variables.index(variable)))
-    faces = {variable: FaceData(**data[variable]) for variable in order}
-    conditions = tuple(condition for condition, _ in chosen)
-    return Construction(problem.domain, problem.constants, faces, around, conditions)
 
 
 def _vanishing(s: Any, data: FaceData) -> Any:

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from wsapps import jets
 from wsapps.jets import Jet, JetSpace
-from wsapps_pde.conditions import Condition, Periodic
-from wsapps_pde.drawing import PointSource
-from wsapps_pde.symbols import derivative_of
-from wsapps_pde.unknowns import Unknown
+from wsapps_pde.language.symbols import derivative_of
+from wsapps_pde.problems.conditions import Condition, Periodic
+from wsapps_pde.problems.unknowns import Unknown
+from wsapps_pde.space.drawing import PointSource
 
 if TYPE_CHECKING:
-    from wsapps_pde.construction import Construction, Formula
-    from wsapps_pde.problem import Problem
+    from wsapps_pde.problems.problem import Problem
+    from wsapps_pde.solution.construction import Construction, Formula
 
 Points = NDArray[np.float64]
 

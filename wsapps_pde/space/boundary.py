@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wsapps_pde.drawing import check_points
-from wsapps_pde.geometry import Primitive, Shape, rounding, size
-from wsapps_pde.pieces import Piece
+from wsapps_pde.space.drawing import check_points
+from wsapps_pde.space.geometry import Primitive, Shape, rounding, size
+from wsapps_pde.space.pieces import Piece
 
 Points = NDArray[np.float64]
 

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsapps.errors import UserError
-from wsapps_pde.boundary import BoundaryPart, boundary_parts, has_seam
-from wsapps_pde.drawing import PointSource, accepted
-from wsapps_pde.geometry import Shape, inside
-from wsapps_pde.mapping import entries, interval, located
-from wsapps_pde.primitives import Box
-from wsapps_pde.shape_file import SHAPE_NAMES, Constants, ordered, read_shape
-from wsapps_pde.symbols import check_variables
+from wsapps_pde.language.mapping import entries, interval, located
+from wsapps_pde.language.symbols import check_variables
+from wsapps_pde.space.boundary import BoundaryPart, boundary_parts, has_seam
+from wsapps_pde.space.drawing import PointSource, accepted
+from wsapps_pde.space.geometry import Shape, inside
+from wsapps_pde.space.primitives import Box
+from wsapps_pde.space.shape_file import SHAPE_NAMES, Constants, ordered, read_shape
 
 Points = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ class Domain:
 
     Args:
         space: names of the space variables.
-        shape: the set in space, S-dimensional; a :class:`~wsapps_pde.primitives.Box` most often.
+        shape: the set in space, S-dimensional; a :class:`~wsapps_pde.space.primitives.Box` most often.
         duration: (start, end) of the time, or None for a steady problem.
     """
 

@@ -1,4 +1,4 @@
-"""Sets in space: primitives (:mod:`wsapps_pde.primitives`) and their unions, intersections, differences.
+"""Sets in space: primitives (:mod:`wsapps_pde.space.primitives`), and unions and so on of them.
 
 Shapes: N points, S space variables.
 """
@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wsapps_pde import r_functions
-from wsapps_pde.drawing import check_points
-from wsapps_pde.functions import NUMPY_FUNCTIONS, Functions
-from wsapps_pde.pieces import Piece
+from wsapps_pde.language.functions import NUMPY_FUNCTIONS, Functions
+from wsapps_pde.space import r_functions
+from wsapps_pde.space.drawing import check_points
+from wsapps_pde.space.pieces import Piece
 
 Points = NDArray[np.float64]
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wsapps.errors import UserError
-from wsapps_pde.domain import Domain
-from wsapps_pde.expressions import Expression, Names
-from wsapps_pde.locations import Location
-from wsapps_pde.normal_form import alternatives, sides
-from wsapps_pde.places import Filter, Place
-from wsapps_pde.symbols import PLACES
+from wsapps_pde.language.expressions import Expression, Names
+from wsapps_pde.language.normal_form import alternatives, sides
+from wsapps_pde.language.symbols import PLACES
+from wsapps_pde.space.domain import Domain
+from wsapps_pde.space.locations import Location
+from wsapps_pde.space.places import Filter, Place
 
 _SMALL = 1e-9  # relative; a constant this near to a bound is the bound
 _HIT = 1e-3  # share of a piece on which an equation must hold; less is where it crosses the piece

@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wsapps_pde.domain import Domain
-from wsapps_pde.drawing import PointSource, accepted
-from wsapps_pde.places import Place
+from wsapps_pde.space.domain import Domain
+from wsapps_pde.space.drawing import PointSource, accepted
+from wsapps_pde.space.places import Place
 
 Points = NDArray[np.float64]
 Face = tuple[str, Literal["lower", "upper"]]
@@ -89,11 +89,10 @@ class Location:
 
     def is_whole_boundary(self) -> bool:
         """Whether the location is exactly the boundary in space, at all times."""
-        mine = {id(place.part) for place in self.places}
-        whole = all(
-            place.part is not None and place.is_unfiltered and not place.fixed for place in self.places
-        )
-        return whole and mine == {id(part) for part in self.domain.boundary}
+        if not all(place.part and place.is_unfiltered and not place.fixed for place in self.places):
+            return False
+        mine = {id(place.part.piece) for place in self.places if place.part is not None}
+        return mine == {id(part.piece) for part in self.domain.boundary}
 
 
 def _plane(place: Place) -> tuple[int, float] | None:

@@ -12,11 +12,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from wsapps_pde.boundary import BoundaryPart
-from wsapps_pde.domain import Domain
-from wsapps_pde.drawing import check_points
-from wsapps_pde.expressions import Expression
-from wsapps_pde.geometry import rounding, size
+from wsapps_pde.language.expressions import Expression
+from wsapps_pde.space.boundary import BoundaryPart
+from wsapps_pde.space.domain import Domain
+from wsapps_pde.space.drawing import check_points
+from wsapps_pde.space.geometry import rounding, size
 
 Points = NDArray[np.float64]
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsapps.errors import UserError
-from wsapps_pde import r_functions
-from wsapps_pde.functions import NUMPY_FUNCTIONS, Functions
-from wsapps_pde.pieces import Piece
+from wsapps_pde.language.functions import NUMPY_FUNCTIONS, Functions
+from wsapps_pde.space import r_functions
+from wsapps_pde.space.pieces import Piece
 
 Points = NDArray[np.float64]
 

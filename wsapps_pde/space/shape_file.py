@@ -9,11 +9,11 @@ import numpy as np
 
 from wsapps.config.conversion import nearest
 from wsapps.errors import UserError
-from wsapps_pde.geometry import Difference, Intersection, Shape, Union
-from wsapps_pde.mapping import constant, entries, interval, known_keys, located, numbers, seen
-from wsapps_pde.polygon import polygon
-from wsapps_pde.primitives import Ball, Box, Ellipse
-from wsapps_pde.symbols import check_variables
+from wsapps_pde.language.mapping import constant, entries, interval, known_keys, located, numbers, seen
+from wsapps_pde.language.symbols import check_variables
+from wsapps_pde.space.geometry import Difference, Intersection, Shape, Union
+from wsapps_pde.space.polygon import polygon
+from wsapps_pde.space.primitives import Ball, Box, Ellipse
 
 Constants = Mapping[str, float]
 #: The space variables that a shape is in, and the shape.

@@ -1,0 +1,1 @@
+"""What is to be solved: a problem, read from YAML and checked."""

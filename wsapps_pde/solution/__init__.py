@@ -1,0 +1,1 @@
+"""The unknowns as a module: networks, and conditions that hold by construction."""

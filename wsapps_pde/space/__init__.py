@@ -1,0 +1,1 @@
+"""Where: shapes, their boundaries, time, and the places that ``at`` names; drawing points there."""
