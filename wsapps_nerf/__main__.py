@@ -1,4 +1,4 @@
-"""``wsapps-nerf <train|eval|render> key=value ...``, the same as ``python -m wsapps_nerf.<verb>``."""
+"""``wsapps-nerf <train|eval|render|web|export_mesh> key=value ...``, or ``python -m wsapps_nerf.<verb>``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from wsapps.console import run_verb
 VERBS = {
     "train": "train a radiance field on posed pictures",
     "eval": "PSNR and SSIM of a run, to eval_<split>.json",
-    "render": "videos of a run, colour and depth",
+    "render": "videos of a run along a camera path: colours, depths, normals; raw depths",
+    "web": "a radiance field as one HTML file, to orbit in a browser",
+    "export_mesh": "its surface as a coloured mesh or point cloud: GLB, PLY, OBJ",
 }
 
 

@@ -7,8 +7,6 @@ view cannot hold anything, so it need never be sampled: what is left is the visu
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -48,23 +46,14 @@ def carve(grid: OccupancyGrid, views: Views) -> float:
 
 def _seen_empty(views: Views, view: int, centres: Tensor, radius: float) -> Tensor:
     """Which balls around ``centres (M, 3)`` project into the picture, onto transparent pixels alone."""
-    cameras = views.cameras
-    pose = cameras.camera_to_world[view]
-    local = (centres - pose[:, 3]) @ pose[:, :3]
-    depth = -local[:, 2]
-    in_front = depth > 2 * radius
-    safe = depth.clamp(min=2 * radius)
-    x = 0.5 * cameras.width + cameras.focal * local[:, 0] / safe
-    y = 0.5 * cameras.height - cameras.focal * local[:, 1] / safe
-    # One margin for all cells, of the nearest one in front; a pixel more for rounding.
-    nearest = float(safe[in_front].min()) if bool(in_front.any()) else 1.0
-    margin = math.ceil(cameras.focal * radius / (nearest - radius)) + 1
-    mask = (views.rgba[view, :, :, 3] > 0).float()[None, None]
+    x, y, known, margin = views.cameras.footprints(view, centres, radius)
+    mask = (views.rgba[view][..., 3] > 0).float()[None, None]
     for dim in (2, 3):  # a square maximum is separable
         kernel, padding = [1, 1], [0, 0]
         kernel[dim - 2], padding[dim - 2] = 2 * margin + 1, margin
         mask = torch.nn.functional.max_pool2d(mask, kernel, stride=1, padding=padding)
-    inside = (x >= margin) & (x < cameras.width - margin) & (y >= margin) & (y < cameras.height - margin)
-    column = x.long().clamp(0, cameras.width - 1)
-    row = y.long().clamp(0, cameras.height - 1)
-    return in_front & inside & (mask[0, 0, row, column] == 0)
+    width, height = views.cameras.size(view)
+    inside = (x >= margin) & (x < width - margin) & (y >= margin) & (y < height - margin)
+    column = x.long().clamp(0, width - 1)
+    row = y.long().clamp(0, height - 1)
+    return known & inside & (mask[0, 0, row, column] == 0)

@@ -36,6 +36,6 @@ def build_objective(config: TrainConfig, space: Space) -> RadianceObjective:
     """Field, renderer and loss for a scene's space, initialised from the configured seed."""
     seed_global(config.trainer.seed, "init")
     trunk = make_field(3, 1, config.method)
-    radiance_field = RadianceField(trunk, trunk.width, space.box, config.heads)
-    renderer = Renderer(config.renderer, space.box, space.near, space.far)
+    radiance_field = RadianceField(trunk, trunk.width, space.box, config.heads, space.contracted)
+    renderer = Renderer(config.renderer, space.box, space.near, space.far, space.contracted)
     return RadianceObjective(radiance_field, renderer, config.rays)

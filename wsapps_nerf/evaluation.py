@@ -49,12 +49,13 @@ def render_view(
     device = cameras.camera_to_world.device
     chunk = rays_at_once or (2**14 if device.type == "cuda" else 2**13)
     parts: list[tuple[Tensor, ...]] = []
-    for pixel in torch.arange(cameras.pixels_per_view, device=device).split(chunk):
+    width, height = cameras.size(view)
+    for pixel in torch.arange(width * height, device=device).split(chunk):
         origins, directions = cameras.rays(torch.full_like(pixel, view), pixel)
         rendered = objective.renderer(objective.field, origins, directions, objective.background)
         parts.append((rendered.rgb.clamp(0, 1), rendered.depth, rendered.opacity))
-    size = (cameras.height, cameras.width)
-    rgb, depth, opacity = (torch.cat(column).unflatten(0, size).cpu() for column in zip(*parts, strict=True))
+    columns = (torch.cat(column).unflatten(0, (height, width)).cpu() for column in zip(*parts, strict=True))
+    rgb, depth, opacity = columns
     return Picture(rgb, depth, opacity)
 
 
@@ -67,18 +68,20 @@ def render_shared(
     """
     rank, world = accelerator.process_index, accelerator.num_processes
     for first in range(0, len(cameras), world):
+        channels = torch.zeros(cameras.height, cameras.width, 5)  # room for the largest view
         if first + rank < len(cameras):
             picture = render_view(objective, cameras, first + rank)
-            channels = torch.cat([picture.rgb, torch.stack([picture.depth, picture.opacity], dim=-1)], dim=-1)
-        else:
-            channels = torch.zeros(cameras.height, cameras.width, 5)
+            both = torch.cat([picture.rgb, torch.stack([picture.depth, picture.opacity], dim=-1)], dim=-1)
+            channels[: both.shape[0], : both.shape[1]] = both
         if world > 1:
             together = accelerator.gather(channels[None].to(accelerator.device))
             assert isinstance(together, torch.Tensor)
         else:
             together = channels[None]
         if accelerator.is_main_process:
-            for one in together[: len(cameras) - first].cpu():
+            for view, one in enumerate(together[: len(cameras) - first].cpu(), start=first):
+                width, height = cameras.size(view)
+                one = one[:height, :width]
                 yield Picture(one[..., :3], one[..., 3], one[..., 4])
 
 
@@ -91,6 +94,7 @@ def score_views(
 ) -> list[ViewScore]:
     """PSNR and SSIM of every ``every``-th view; the ranks share the work and all get all scores.
 
+    Pixels that a mask leaves out do not count for PSNR, and are taken from the truth for SSIM.
     ``on_view`` is told after each view how many this rank has scored.
     """
     mine = range(accelerator.process_index * every, len(views), accelerator.num_processes * every)
@@ -98,8 +102,13 @@ def score_views(
     for done, view in enumerate(mine, start=1):
         truth = composite(views.rgba[view], objective.background).cpu()
         picture = render_view(objective, views.cameras, view)
-        scores[view, 0] = psnr(picture.rgb, truth)
-        scores[view, 1] = ssim(picture.rgb, truth)
+        rgb, kept = picture.rgb, views.kept(view)
+        if kept is not None:
+            rgb = torch.where(kept.cpu()[..., None], rgb, truth)
+            scores[view, 0] = psnr(rgb[kept.cpu()], truth[kept.cpu()])
+        else:
+            scores[view, 0] = psnr(rgb, truth)
+        scores[view, 1] = ssim(rgb, truth)
         if on_view is not None:
             on_view(done)
     if accelerator.num_processes > 1:

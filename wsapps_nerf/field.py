@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from wsapps.config import doc
 from wsapps.fields import Field
+from wsapps_nerf.contraction import contract, shrinkage
 
 
 @dataclass
@@ -41,37 +42,45 @@ class RadianceField(nn.Module):
     Args:
         trunk: a field with ``features(coordinates) -> (N, width)`` over [-1, 1]^3 and ``width``;
             its own output layer is the density head.
-        box: ``(6,)`` the world box that is mapped to [-1, 1]^3.
+        box: ``(6,)`` the box whose longest side is mapped to [-1, 1]: of the world, or of contracted space.
+        contracted: whether positions are contracted first (:mod:`wsapps_nerf.contraction`). Density is then
+            learnt per contracted length and returned per world length, as always.
     """
 
     centre: Tensor  # (3,)
     half_size: Tensor  # (3,)
 
-    def __init__(self, trunk: Field, width: int, box: Tensor, heads: HeadsConfig):
+    def __init__(self, trunk: Field, width: int, box: Tensor, heads: HeadsConfig, contracted: bool = False):
         super().__init__()
+        self.contracted = contracted
         self.trunk = trunk
         self.heads = heads
         self.colour = nn.Sequential(
             nn.Linear(width + 3, heads.colour_width), nn.ReLU(), nn.Linear(heads.colour_width, 3)
         )
         self.register_buffer("centre", (box[3:] + box[:3]) / 2)
-        self.register_buffer("half_size", (box[3:] - box[:3]) / 2)
+        # One scale for all axes: a sine network's frequencies are then the same in all directions.
+        self.register_buffer("half_size", ((box[3:] - box[:3]) / 2).amax().expand(3).clone())
 
     def density(self, positions: Tensor) -> Tensor:
         """Density in inverse world units, ``(N,)``, at world positions ``(N, 3)``."""
-        return self._density(self._features(positions))
+        return self._density(self._features(positions), positions)
 
     def forward(self, positions: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Colour ``(N, 3)`` in [0, 1] and density ``(N,)`` at positions, seen along unit directions."""
         features = self._features(positions)
         rgb = torch.sigmoid(self.colour(torch.cat([features, directions], dim=-1)))
-        return rgb, self._density(features)
+        return rgb, self._density(features, positions)
 
     def _features(self, positions: Tensor) -> Tensor:
+        if self.contracted:
+            positions = contract(positions)
         return self.trunk.features((positions - self.centre) / self.half_size)
 
-    def _density(self, features: Tensor) -> Tensor:
+    def _density(self, features: Tensor, positions: Tensor) -> Tensor:
         raw = self.trunk.output(features).squeeze(-1) * self.heads.density_scale + self.heads.density_shift
         if self.heads.density_activation == "softplus":
-            return nn.functional.softplus(raw)
-        return torch.exp(raw.clamp(max=10.0))
+            density = nn.functional.softplus(raw)
+        else:
+            density = torch.exp(raw.clamp(max=10.0))
+        return density * shrinkage(positions) if self.contracted else density

@@ -17,7 +17,6 @@ from wsapps.metrics import psnr_from_mse
 from wsapps.objective import Batch, Objective
 from wsapps_nerf.field import RadianceField
 from wsapps_nerf.renderer import Renderer
-from wsapps_nerf.sampling import sample_rays
 from wsapps_nerf.scene import composite
 
 _WHITE, _BLACK = 1.0, 0.0
@@ -102,9 +101,7 @@ class RadianceObjective(Objective):
         """
         renderer = self.renderer
         rays = batch["origins"], batch["directions"]
-        samples = sample_rays(
-            renderer.grid, *rays, renderer.near, renderer.far, float(renderer.step_size), stratified=False
-        )
+        samples = renderer.sample(*rays, float(renderer.step_size), stratified=False)
         if not len(samples.ray):
             raise UserError(
                 f"none of {len(rays[0])} training rays has a sample in the scene's box; check scene.box, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ def write_test_pictures(
     chosen = np.unique(np.linspace(0, len(views) - 1, min(count, len(views))).astype(int)).tolist()
     if not chosen:
         return figures
-    cameras = replace(views.cameras, camera_to_world=views.cameras.camera_to_world[chosen])
+    cameras = views.cameras.select(chosen)
     for view, picture in zip(chosen, render_shared(objective, cameras, accelerator), strict=False):
         truth = composite(views.rgba[view], objective.background).cpu()
         name = views.names[view]
@@ -91,7 +91,7 @@ def depth_picture(picture: Picture, low: float, high: float) -> np.ndarray:
 def turntable_cameras(cameras: Cameras, frames: int) -> Cameras:
     """Cameras on a closed orbit at the training cameras' distance and height."""
     poses = orbit_around(cameras.camera_to_world.cpu(), frames).to(cameras.camera_to_world.device)
-    return replace(cameras, camera_to_world=poses)
+    return cameras.pinholes(poses)
 
 
 def write_turntable(

@@ -1,39 +1,41 @@
-"""``python -m wsapps_nerf.render out=RUN``: videos of a run along an orbit or a camera path."""
+"""``python -m wsapps_nerf.render out=RUN``: videos and depths of a run along an orbit or a camera path."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from wsapps.command import run_command
 from wsapps.config import doc, load_or_help
 from wsapps.errors import UserError
-from wsapps.pictures import to_uint8
-from wsapps.progress import Progress
-from wsapps.video import VideoWriter
 from wsapps_nerf.camera_path import orbit_around
 from wsapps_nerf.camera_path_file import MAX_SIDE, CameraPath, load_camera_path
 from wsapps_nerf.cameras import Cameras, focal_from_angle
-from wsapps_nerf.evaluation import render_shared, render_view
 from wsapps_nerf.load import load_cameras
-from wsapps_nerf.objective import RadianceObjective
-from wsapps_nerf.outputs import depth_picture, depth_range
-from wsapps_nerf.trained import DataPlace, TrainedRun, open_trained
+from wsapps_nerf.render_files import write_files
+from wsapps_nerf.trained import DataPlace, open_trained
 
 PROGRAM = "python -m wsapps_nerf.render"
 _DEFAULT_FPS = 30.0
-_PREVIEW_FRAMES, _PREVIEW_SIDE = 12, 64  # of the small pictures that the depth range is taken from
 
 
 @dataclass
 class RenderConfig:
     """What is rendered; configs/nerf/render.yaml fills it."""
 
-    out: str = doc("run folder, as training left it; render_rgb.mp4 and render_depth.mp4 are written into it")
+    out: str = doc(
+        "run folder, as training left it; render_rgb.mp4, render_depth.mp4, ... are written into it"
+    )
+    videos: list[Literal["rgb", "depth", "normal"]] = doc(
+        "what is seen: colours, distances (near blue, far red), normals (x, y, z as red, green, blue)",
+        default_factory=lambda: ["rgb", "depth"],
+    )
+    raw_depth: bool = doc(
+        "also write render_depth.npz: distances in world units, and the cameras", default=False
+    )
     path: str | None = doc("camera path, a JSON file; null is an orbit of the scene", default=None)
     frames: int = doc("frames of the orbit; a camera path has its own", default=120)
     fps: float | None = doc("frames a second; null is the camera path's, or 30", default=None)
@@ -54,6 +56,11 @@ class RenderConfig:
     data: DataPlace = field(default_factory=DataPlace)
 
     def __post_init__(self) -> None:
+        if len(set(self.videos)) != len(self.videos) or not (self.videos or self.raw_depth):
+            raise ValueError(
+                "videos must name each of rgb, depth, normal once at most, and one where raw_depth is "
+                f"false, got {self.videos}"
+            )
         if self.frames < 1:
             raise ValueError(f"frames must be at least 1, got {self.frames}")
         if self.fps is not None and not 0 < self.fps <= 1000:
@@ -81,9 +88,9 @@ def render(arguments: Sequence[str]) -> None:
     training = load_cameras(trained.config.scene, trained.config.data, "train")
     cameras = path_cameras(config, path, training).to(trained.accelerator.device)
     fps = config.fps or (path.fps if path is not None else _DEFAULT_FPS)
-    files = _write_videos(trained, cameras, fps)
+    files = write_files(trained, cameras, fps, config.videos, config.raw_depth)
     if trained.accelerator.is_main_process:
-        print(f"{len(cameras)} frames of {cameras.width}x{cameras.height}: {files[0]}, {files[1]}")
+        print(f"{len(cameras)} frames of {cameras.width}x{cameras.height}: {', '.join(map(str, files))}")
 
 
 def path_cameras(config: RenderConfig, path: CameraPath | None, training: Cameras) -> Cameras:
@@ -117,39 +124,6 @@ def path_cameras(config: RenderConfig, path: CameraPath | None, training: Camera
     else:
         focal = training.focal * width / training.width
     return Cameras(poses, focal, width, height)
-
-
-def _write_videos(trained: TrainedRun, cameras: Cameras, fps: float) -> tuple[Path, Path]:
-    """Render all frames and write both videos; the ranks share the frames, the first one writes."""
-    accelerator, started = trained.accelerator, time.monotonic()
-    files = trained.run.path / "render_rgb.mp4", trained.run.path / "render_depth.mp4"
-    pictures = render_shared(trained.objective, cameras, accelerator)
-    if not accelerator.is_main_process:
-        for _ in pictures:
-            pass
-        return files
-    scene = trained.config.scene
-    low, high = preview_depth_range(trained.objective, cameras, scene.near, scene.far)
-    progress = Progress(len(cameras), None, True, title="rendering")
-    with closing(progress), VideoWriter(files[0], fps) as rgb, VideoWriter(files[1], fps) as depth:
-        for done, picture in enumerate(pictures, start=1):
-            rgb.add(to_uint8(picture.rgb))
-            depth.add(to_uint8(depth_picture(picture, low, high)))
-            progress.update(done, time.monotonic() - started, {})
-    return files
-
-
-def preview_depth_range(
-    objective: RadianceObjective, cameras: Cameras, near: float, far: float
-) -> tuple[float, float]:
-    """One depth range for all frames, so that colours do not flicker, from small pictures of a few."""
-    factor = min(1.0, _PREVIEW_SIDE / max(cameras.width, cameras.height))
-    width, height = (max(1, round(side * factor)) for side in (cameras.width, cameras.height))
-    small = replace(cameras, focal=cameras.focal * width / cameras.width, width=width, height=height)
-    every = max(1, len(cameras) // _PREVIEW_FRAMES)
-    return depth_range(
-        (render_view(objective, small, view) for view in range(0, len(cameras), every)), near, far
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

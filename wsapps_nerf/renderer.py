@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from wsapps.config import doc
 from wsapps.errors import UserError
 from wsapps_nerf.carving import carve
+from wsapps_nerf.contraction import expand, mark_outside, sample_contracted, shrinkage
 from wsapps_nerf.occupancy import OccupancyGrid
 from wsapps_nerf.sampling import Samples, sample_rays
 from wsapps_nerf.scene import Views
@@ -77,13 +78,16 @@ class Renderer(nn.Module):
         config: the settings.
         box: ``(6,)`` the space that may hold something.
         near, far: distances between which rays are sampled.
+        contracted: whether the box is that of contracted space; see :class:`~wsapps_nerf.scene.Space`.
     """
 
     step_size: Tensor  # 0-dimensional
 
-    def __init__(self, config: RendererConfig, box: Tensor, near: float, far: float):
+    def __init__(
+        self, config: RendererConfig, box: Tensor, near: float, far: float, contracted: bool = False
+    ):
         super().__init__()
-        self.config, self.near, self.far = config, near, far
+        self.config, self.near, self.far, self.contracted = config, near, far, contracted
         diagonal = float((box[3:] - box[:3]).norm())
         step_size = config.step_size or diagonal / _MOST_STEPS
         if diagonal / step_size > _MOST_SAMPLES:
@@ -94,14 +98,22 @@ class Renderer(nn.Module):
         self.register_buffer("step_size", torch.tensor(step_size))
         self.grid = OccupancyGrid(box.tolist(), resolution=config.grid_resolution)
         self.grid.binaries.fill_(True)  # nerfacc starts from nothing: keep all until the first update
+        if contracted:
+            mark_outside(self.grid)
 
     def adapt_to(self, views: Views) -> None:
         """Choose what depends on the training views: step size, where it is not configured, and carving."""
         if self.config.step_size is None:
             pixel_width = (self.near + self.far) / 2 / views.cameras.focal
             self.step_size.clamp_(min=_STEP_IN_PIXELS * pixel_width)
-        if self.config.carve:
+        # The hull of a background without end is all of space.
+        if self.config.carve and views.has_alpha and not self.contracted:
             carve(self.grid, views)
+
+    def sample(self, origins: Tensor, directions: Tensor, step_size: float, stratified: bool) -> Samples:
+        """Samples along rays ``(R, 3)`` where there may be something."""
+        march = sample_contracted if self.contracted else sample_rays
+        return march(self.grid, origins, directions, self.near, self.far, step_size, stratified)
 
     def forward(
         self,
@@ -121,7 +133,7 @@ class Renderer(nn.Module):
         """
         # Training averages over shifts of coarse steps; a picture takes finer ones in their stead.
         step_size = float(self.step_size) / (1 if stratified else self.config.picture_substeps)
-        samples = sample_rays(self.grid, origins, directions, self.near, self.far, step_size, stratified)
+        samples = self.sample(origins, directions, step_size, stratified)
         positions = samples.positions(origins, directions)
         rgb, density = field(positions, directions[samples.ray])
         return composite_samples(samples, rgb, density, origins.shape[0], background)
@@ -134,10 +146,17 @@ class Renderer(nn.Module):
             density: world positions ``(N, 3)`` to density ``(N,)``.
         """
         config = self.config
+
+        def opacity(x: Tensor) -> Tensor:
+            if self.contracted:  # cells and steps are in contracted space
+                world = expand(x)
+                return (density(world) / shrinkage(world) * self.step_size)[:, None]
+            return (density(x) * self.step_size)[:, None]
+
         self.grid.train()
         self.grid.update_every_n_steps(
             step,
-            occ_eval_fn=lambda x: (density(x) * self.step_size)[:, None],
+            occ_eval_fn=opacity,
             occ_thre=config.grid_threshold,
             ema_decay=config.grid_decay,
             warmup_steps=config.grid_warmup_steps,

@@ -10,24 +10,35 @@ from torch import Tensor
 
 from wsapps.errors import UserError
 from wsapps_nerf.cameras import Cameras
+from wsapps_nerf.captures.pictures import Pictures
 
 
 @dataclass(frozen=True)
 class Views:
-    """V posed images of one size.
+    """V posed images.
 
     Attributes:
         names: V file names, for reports.
-        rgba: ``(V, H, W, 4)`` float32 in [0, 1], colour not multiplied by alpha ("straight").
+        rgba: ``(V, H, W, 4)`` float32 in [0, 1], colour not multiplied by alpha ("straight"); or pictures
+            that stay on the disk, which give ``(H, W, 4)`` for each view.
         cameras: V cameras.
     """
 
     names: list[str]
-    rgba: Tensor
+    rgba: Tensor | Pictures
     cameras: Cameras
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the pictures may have transparent pixels."""
+        return self.rgba.alpha if isinstance(self.rgba, Pictures) else bool((self.rgba[..., 3] < 1).any())
+
+    def kept(self, view: int) -> Tensor | None:
+        """Which pixels of a view count, ``(H, W)`` bool; None for all of them."""
+        return self.rgba.kept(view) if isinstance(self.rgba, Pictures) else None
 
     def to(self, device: torch.device) -> Views:
         return replace(self, rgba=self.rgba.to(device), cameras=self.cameras.to(device))
@@ -38,13 +49,17 @@ class Space:
     """Where the object lies.
 
     Attributes:
-        box: ``(6,)`` world box x0, y0, z0, x1, y1, z1 outside which space is empty.
-        near, far: distances along a ray between which space is sampled, in world units.
+        box: ``(6,)`` world box x0, y0, z0, x1, y1, z1 outside which space is empty; where space is
+            contracted, the cube about contracted space.
+        near, far: distances along a ray between which space is sampled, in world units; where space is
+            contracted, samples are evenly spaced up to far and go on beyond.
+        contracted: whether space outside the unit ball is contracted (:mod:`wsapps_nerf.contraction`).
     """
 
     box: Tensor
     near: float
     far: float
+    contracted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

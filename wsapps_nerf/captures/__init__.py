@@ -1,0 +1,1 @@
+"""Captures: posed photographs by any camera, from the files that other tools write."""

@@ -1,0 +1,146 @@
+"""Random pixels of pictures of which memory holds only some at a time.
+
+The pictures take turns in an order drawn once. Which of them are held is a function of the training step
+alone, so that a resumed run sees the pixels that it would have seen.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wsapps.errors import UserError
+from wsapps.seeding import generator
+from wsapps_nerf.captures.pictures import Pictures, as_rgba
+
+_log = logging.getLogger("wsapps")
+_MOST_REDRAWS = 64
+_SCRATCH = 12  # bytes a full-size pixel takes while a picture is decoded
+_WORKERS = min(2, os.cpu_count() or 1)
+
+
+class PictureWindow:
+    """Up to K decoded pictures, within the budget that :class:`Pictures` states, decoding included.
+
+    Args:
+        pictures: all of them.
+        seed: of the order.
+
+    Raises:
+        UserError: the budget does not hold two pictures while others are decoded.
+    """
+
+    def __init__(self, pictures: Pictures, seed: int):
+        self.pictures = pictures
+        sizes = [pictures.size(view) for view in range(len(pictures))]
+        self.pixels = torch.tensor([width * height for width, height in sizes])
+        largest = int(self.pixels.max())
+        each = largest * pictures.channels
+        scratch = (
+            _WORKERS * _SCRATCH * max(width * height for width, height in (f.size for f in pictures.files))
+        )
+        self.slots = min(len(pictures), max(0, pictures.memory - scratch) // each)
+        if self.slots < min(2, len(pictures)):
+            raise UserError(
+                f"data.memory_gib={pictures.memory / 2**30:.3g} does not hold two pictures of "
+                f"{each / 2**20:.1f} MiB and {scratch / 2**20:.1f} MiB to decode others; raise it, or "
+                f"data.downscale"
+            )
+        self.order = list(range(len(pictures)))
+        if self.slots < len(pictures):
+            self.order = torch.randperm(len(pictures), generator=generator(seed, "pictures")).tolist()
+        self._buffer = torch.zeros(
+            self.slots, largest, pictures.channels, dtype=torch.uint8, device=pictures.device
+        )
+        # Which of the endless sequence of turns each slot holds, and of which view that is.
+        self._items: list[int | None] = [None] * self.slots
+        self._views = torch.zeros(self.slots, dtype=torch.int64)
+        self._next: tuple[int, Future[NDArray[np.uint8]]] | None = None
+        self._pool = ThreadPoolExecutor(_WORKERS)
+
+    @property
+    def bytes_held(self) -> int:
+        """Of decoded pictures, without what decoding takes."""
+        return self._buffer.numel()
+
+    def draw(self, count: int, step: int, draws: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Random pixels that no mask leaves out, of the pictures that are held at a step.
+
+        Args:
+            count: R.
+            step: training step.
+            draws: a generator on the CPU.
+
+        Returns:
+            Views ``(R,)``, row-major pixels ``(R,)``, and RGBA ``(R, 4)`` in [0, 1].
+
+        Raises:
+            UserError: the masks leave next to nothing.
+        """
+        self._hold(step)
+        slot, pixel = self._random(count, draws)
+        values = self._buffer[slot, pixel]
+        if self.pictures.masked:
+            for _ in range(_MOST_REDRAWS):
+                bad = values[:, -1] == 0
+                if not bool(bad.any()):
+                    break
+                new_slot, new_pixel = self._random(count, draws)
+                slot, pixel = torch.where(bad, new_slot, slot), torch.where(bad, new_pixel, pixel)
+                values = self._buffer[slot, pixel]
+            else:
+                raise UserError(
+                    f"the masks leave next to nothing of the pictures: {_MOST_REDRAWS} draws of a pixel met "
+                    f"none to train on; in a mask, black is what is left out"
+                )
+        rgba = as_rgba(values[:, : 4 if self.pictures.alpha else 3])
+        return self._views.to(slot.device)[slot], pixel, rgba
+
+    def _random(self, count: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Slots and pixels ``(count,)``, all pixels that are held alike."""
+        pixels = self.pixels[self._views]
+        last = pixels.cumsum(0)
+        drawn = torch.randint(int(last[-1]), (count,), generator=draws)
+        slot = torch.searchsorted(last, drawn, right=True)
+        pixel = drawn - (last - pixels)[slot]
+        return slot.to(self._buffer.device), pixel.to(self._buffer.device)
+
+    def _hold(self, step: int) -> None:
+        """Bring the window to where it is at a step."""
+        if self.slots == len(self.order):
+            wanted = range(self.slots)
+        else:
+            first = step // self.pictures.rotate_every
+            wanted = range(first, first + self.slots)
+        missing = [item for item in wanted if self._items[item % self.slots] != item]
+        if not missing:
+            return
+        if self._next is not None and self._next[0] in missing:
+            item, future = self._next
+            self._enter(item, future.result())
+            missing.remove(item)
+        self._next = None
+        if len(missing) > 1:
+            _log.info("decoding %d of %d pictures", len(missing), len(self.order))
+        # The threads fill their slots themselves: waiting results would take memory.
+        list(self._pool.map(lambda item: self._enter(item, self._decode(item)), missing))
+        self._views = torch.tensor([self._view_of(item) for item in self._items if item is not None])
+        if self.slots < len(self.order):
+            self._next = (wanted[-1] + 1, self._pool.submit(self._decode, wanted[-1] + 1))
+
+    def _decode(self, item: int) -> NDArray[np.uint8]:
+        return self.pictures.pixels(self._view_of(item))
+
+    def _view_of(self, item: int) -> int:
+        return self.order[item % len(self.order)]
+
+    def _enter(self, item: int, pixels: NDArray[np.uint8]) -> None:
+        flat = torch.from_numpy(pixels).flatten(end_dim=-2)
+        self._buffer[item % self.slots, : len(flat)] = flat.to(self._buffer.device)
+        self._items[item % self.slots] = item
