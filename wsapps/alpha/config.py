@@ -1,0 +1,30 @@
+"""Settings of alpha=auto."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from wsapps.config import doc
+from wsapps.config.checks import not_negative
+
+
+@dataclass
+class AutoAlphaConfig:
+    """How alpha is chosen; the same in every application."""
+
+    candidates: list[float] = field(
+        default_factory=lambda: [1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0],
+        metadata={"doc": "alphas that are tried; 1 always is", "unit": None},
+    )
+    tolerance: float = doc(
+        "how far the held-out score may lie under that of alpha = 1", default=0.5, unit="dB"
+    )
+    part: float = doc("most that the trials may cost, as a part of the run that they serve", default=0.1)
+
+    def __post_init__(self) -> None:
+        if not self.candidates or not all(math.isfinite(a) and a > 0 for a in self.candidates):
+            raise ValueError(f"candidates must be finite and positive, and not empty, got {self.candidates}")
+        if not 0 < self.part <= 1:
+            raise ValueError(f"part must lie in (0, 1], got {self.part}")
+        not_negative(self, "tolerance")

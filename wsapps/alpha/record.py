@@ -1,0 +1,114 @@
+"""What a choice of alpha leaves: ``alpha.json``, ``alpha.png``, and lines for the log."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure as Canvas
+
+from wsapps.alpha.curve import Curve
+from wsapps.alpha.rule import Choice
+from wsapps.atomic import explained, write_bytes, write_json
+from wsapps.errors import UserError
+
+RECORD = "alpha.json"
+PICTURE = "alpha.png"
+
+
+def write_record(
+    folder: Path, choice: Choice, curves: Sequence[Curve], notes: Mapping[str, Any] | None = None
+) -> None:
+    """Write what was tried and chosen; ``alpha.json``, whose presence says that it is done, last.
+
+    Args:
+        folder: of the run that the choice is for.
+        choice, curves: as :func:`wsapps.alpha.rule.choose` has them.
+        notes: what else is to be kept: cost, points, ...
+    """
+    if curves:
+        draw_choice(Path(folder) / PICTURE, choice, curves)
+    record = {**asdict(choice), "curves": [asdict(curve) for curve in curves], **(notes or {})}
+    write_json(Path(folder) / RECORD, record)
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """What :func:`write_record` wrote, or None where nothing was chosen yet.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    file = Path(folder) / RECORD
+    with explained("read", file):
+        if not file.exists():
+            return None
+        text = file.read_text(encoding="utf-8", errors="replace")
+    try:
+        record = json.loads(text)
+        good = math.isfinite(record["alpha"]) and record["alpha"] > 0
+    except (ValueError, KeyError, TypeError, RecursionError):
+        good, record = False, None
+    if not good:
+        raise UserError(f"{file} is damaged; delete it, and alpha is chosen again")
+    return record
+
+
+def told(choice: Choice) -> list[str]:
+    """What was tried and why it ended so, a line a candidate and one for the choice."""
+    if len(choice.verdicts) == 1:
+        return [f"alpha {choice.alpha:g}: {choice.chosen.fate}"]
+    lines = [
+        f"alpha {v.alpha:g}: {_speed(v.speed_up)}, fitted {v.fitted:.2f}, held-out {v.held_out:.2f} after "
+        f"{v.steps:g} steps: {v.fate}"
+        for v in choice.verdicts
+    ]
+    chosen = choice.chosen
+    lines.append(
+        f"alpha={choice.alpha:g}: {chosen.speed_up:.2f} times as fast as alpha = 1 to its "
+        f"{choice.target:.2f}; held-out score {chosen.held_out:.2f}, at least {choice.floor:.2f} is asked"
+    )
+    return lines
+
+
+def draw_choice(file: Path, choice: Choice, curves: Sequence[Curve]) -> None:
+    """Draw the fitted and held-out scores over steps, and the speed-up against the held-out score."""
+    canvas = Canvas(figsize=(13, 3.6), layout="constrained")
+    fitted, held_out, trade = canvas.subplots(1, 3)
+    palette = matplotlib.colormaps["viridis"]
+    for index, curve in enumerate(curves):
+        colour = palette(0.9 * index / max(len(curves) - 1, 1))
+        width = 2.4 if curve.alpha == choice.alpha else 1.2
+        fitted.plot(curve.steps, curve.fitted, color=colour, linewidth=width, label=f"alpha {curve.alpha:g}")
+        held_out.plot(curve.steps, curve.held_out, color=colour, linewidth=width)
+    for verdict in choice.verdicts:
+        taken = verdict.alpha == choice.alpha
+        trade.plot([verdict.held_out], [verdict.speed_up], "o" if taken else "x", color="k", markersize=8)
+        trade.annotate(
+            f"{verdict.alpha:g}",
+            (verdict.held_out, verdict.speed_up),
+            xytext=(6, 4),
+            textcoords="offset points",
+        )
+    fitted.axhline(choice.target, color="k", linestyle=":", linewidth=1)
+    for panel in (held_out, trade):
+        line = panel.axhline if panel is held_out else panel.axvline
+        line(choice.floor, color="k", linestyle=":", linewidth=1)
+    fitted.set(title="fitted samples (dotted: target)", xlabel="step", ylabel="score, dB")
+    held_out.set(title="held-out samples (dotted: least)", xlabel="step")
+    trade.set(title="circle: chosen", xlabel="held-out score, dB", ylabel="speed-up")
+    fitted.legend(fontsize=7)
+    for panel in (fitted, held_out, trade):
+        panel.grid(alpha=0.3)
+    picture = io.BytesIO()
+    canvas.savefig(picture, dpi=120, format="png")
+    write_bytes(file, picture.getvalue())
+
+
+def _speed(speed_up: float) -> str:
+    return f"{speed_up:.2f} times as fast" if speed_up > 0 else "target not reached"
