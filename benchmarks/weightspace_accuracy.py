@@ -6,7 +6,7 @@
 Every dataset is built once and every model trained once on each, one after the other, in processes of their
 own and with the same training time, or the same epochs; datasets are found in $WSAPPS_DATA. Finished ones are
 not repeated and interrupted ones continue, so the command can be killed and called again. What stands after
-``--`` goes to all trainings. The state with the best validation accuracy is tested.
+``--`` goes to all trainings.
 
 Published figures are for one fit an image, of all images; fields, fits and budgets are others than here.
 Shared: an MLP on raw weights. Random: NFN-NP, NFN-HNP, DWSNet, NG-GNN and ScaleGMN-B, as the ScaleGMN paper

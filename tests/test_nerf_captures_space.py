@@ -55,7 +55,8 @@ def test_moving_turning_and_scaling_the_data_changes_nothing(seed, scale, shift,
         np.linalg.norm(new[:, :, 3], axis=1), np.linalg.norm(old[:, :, 3], axis=1), rtol=0.05
     )
     sides = [np.sort(np.subtract(space.box[3:], space.box[:3])) for space in (plain, moved)]
-    np.testing.assert_allclose(sides[0], sides[1], rtol=0.05)
+    # A heading that is two degrees off widens a side by a thirtieth of the other one, in either space.
+    np.testing.assert_allclose(sides[0], sides[1], rtol=0.12)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e6])

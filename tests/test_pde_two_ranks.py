@@ -43,7 +43,6 @@ def results(tmp_path_factory):
     """The folder, what was said, and the tensors of each rank."""
     folder = tmp_path_factory.mktemp("ranks")
     (folder / "mine.yaml").write_text(MINE)
-    (folder / "heat.yaml").write_text(HEAT)
     (folder / "points.csv").write_text("x,t,u\n0.25,0.5,0.43\n0.5,0.5,0.61\n0.5,0.9,0.41\n")
     said = launch(two_ranks_pde.__file__, str(folder))
     return folder, said, [load_file(folder / f"tensors_{rank}.safetensors") for rank in range(2)]
@@ -97,11 +96,12 @@ def test_the_command_on_two_ranks_finds_what_it_finds_on_one(results, tmp_path, 
         assert there[name] == pytest.approx(here[name], rel=1e-5)
 
 
-def test_time_windows_on_two_ranks_find_what_they_find_on_one(results, tmp_path):
-    folder, _, _ = results
-    assert main([f"problem={folder / 'heat.yaml'}", f"out={tmp_path / 'run'}", *WINDOWED]) == 0
+def test_time_windows_on_two_ranks_find_what_they_find_on_one(tmp_path):
+    (tmp_path / "heat.yaml").write_text(HEAT)
+    launch(two_ranks_pde.__file__, str(tmp_path), "windows")
+    assert main([f"problem={tmp_path / 'heat.yaml'}", f"out={tmp_path / 'run'}", *WINDOWED]) == 0
     wanted = load_file(tmp_path / "run" / "solution" / "solution.safetensors")
-    found = load_file(folder / "windows" / "solution" / "solution.safetensors")
+    found = load_file(tmp_path / "windows" / "solution" / "solution.safetensors")
     assert any(name.startswith("_windows.1.") for name in wanted)
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value, rtol=1e-6, atol=1e-6)

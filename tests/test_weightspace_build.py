@@ -88,6 +88,7 @@ def test_a_build_from_no_data_at_all(tmp_path, capsys):
 def test_the_fields_show_their_samples(tmp_path):
     built(tmp_path / "a", "fitting.steps=60", "fitting.lr=5e-3")
     dataset = FieldDataset.open(tmp_path / "a")
+    assert dataset.about is not None
     config = config_of(dataset.about)
     samples = load_samples(config.dataset, config.data)
     errors = (
@@ -101,6 +102,7 @@ def test_the_fields_show_their_samples(tmp_path):
 def test_the_shards_know_how_they_were_made(tmp_path):
     built(tmp_path / "a", "init=random", "init.alpha=1.5")
     shard = read_shard(shard_paths(tmp_path / "a")[0])
+    assert shard.about is not None
     config = config_of(shard.about)
     assert (config.init.kind, config.init.alpha, config.shard) == ("random", 1.5, 4)
     assert config.fitting.engine != "auto"

@@ -317,7 +317,8 @@ def test_sign_update_keeps_types(seed, others):
 
 trunks = st.builds(
     SignTrunkConfig,
-    channels=st.just(4),
+    channels=st.just(5),
+    node_features=st.just(4),
     blocks=st.integers(1, 2),
     backward=st.booleans(),
     form=st.sampled_from(["sine", "gated"]),
@@ -347,7 +348,7 @@ def test_sign_trunk_is_equivariant_to_the_whole_group(architecture, seed, config
 def test_sign_trunk_is_continuous_where_a_canonical_phase_is_not(form):
     """A phase that passes half of pi, where bringing it into one period would flip the outgoing weights."""
     architecture = Architecture((2, 4, 4, 1), omega_0=7.4, omega_hidden=3.1)
-    module = made(0, SignTrunk, architecture, SignTrunkConfig(channels=4, form=form))
+    module = made(0, SignTrunk, architecture, SignTrunkConfig(channels=4, node_features=6, form=form))
     fields = random_fields(architecture, 0)
 
     def with_phase(phase: float) -> FieldWeights:
@@ -365,14 +366,15 @@ def test_sign_trunk_is_continuous_where_a_canonical_phase_is_not(form):
 def test_sine_form_with_an_identity_start_begins_as_evaluations_of_the_field():
     architecture = Architecture((2, 5, 4, 3), omega_0=7.4, omega_hidden=3.1)
     torch.manual_seed(0)
-    trunk = SignTrunk(architecture, SignTrunkConfig(channels=6)).double()
+    trunk = SignTrunk(architecture, SignTrunkConfig(channels=6, node_features=3)).double()
     fields = random_fields(architecture, 0)
-    wiring, said = trunk.wiring(fields), trunk.inputs.input_IC.expand(BATCH, -1, -1)
+    block, wiring = trunk.blocks[0], trunk.wiring(fields)
+    said = block.said_IC.expand(BATCH, -1, -1)
     nodes = trunk.inputs(wiring, fields.biases[-1])
-    for layer, step in enumerate(trunk.blocks[0].steps):
+    for layer, step in enumerate(block.steps):
         said, *_ = step(said, wiring, layer, *nodes[layer + 1])
     heard = torch.einsum("bnc,bno->bco", said, fields.weights[-1]) + fields.biases[-1][:, None]
-    assert_close(heard, evaluate(fields, architecture, trunk.inputs.input_IC.T))
+    assert_close(heard, evaluate(fields, architecture, block.said_IC.T))
 
 
 @given(architecture=architectures, seed=seeds, config=trunks)
@@ -392,7 +394,7 @@ def test_editor_is_equivariant_to_the_whole_group(architecture, seed, config):
 def test_editor_starts_near_the_field_that_it_is_given():
     architecture = Architecture((2, 16, 16, 1))
     torch.manual_seed(0)
-    editor = FieldEditor(architecture, EditorConfig(channels=16, step=1e-4)).double()
+    editor = FieldEditor(architecture, EditorConfig(channels=16, node_features=16, step=1e-4)).double()
     fields = random_fields(architecture, 0)
     fields = from_flat(0.1 * fields.flat(), architecture)
     editor.prepare(fields)

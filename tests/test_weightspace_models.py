@@ -36,9 +36,11 @@ CONFIGS = {
     "neural_graph": NeuralGraphConfig(
         nodes=8, edges=4, attention=8, heads=2, blocks=2, width=16, dropout=0.0
     ),
-    "sine_gmn": ScaleGmnConfig(channels=8, width=16, dropout=0.0),
-    "random_gmn": ScaleGmnConfig(channels=8, blocks=2, start="random", backward=False, width=16, dropout=0.0),
-    "gated_gmn": ScaleGmnConfig(channels=8, form="gated", width=16, dropout=0.0),
+    "sine_gmn": ScaleGmnConfig(channels=8, node_features=6, width=16, dropout=0.0),
+    "random_gmn": ScaleGmnConfig(
+        channels=8, node_features=6, blocks=2, start="random", backward=False, width=16, dropout=0.0
+    ),
+    "gated_gmn": ScaleGmnConfig(channels=8, node_features=6, form="gated", width=16, dropout=0.0),
     "probes": ProbesConfig(probes=8, width=16, dropout=0.0),
     "rendered_cnn": RenderedCnnConfig(resolution=8, channels=4, width=16, dropout=0.0),
 }

@@ -18,8 +18,14 @@ from wsapps_nerf.contraction import contract, shrinkage
 class HeadsConfig:
     """Settings of the heads on top of the trunk."""
 
-    density_scale: float = doc("factor on the raw density; a sine network's output starts tiny", default=50.0)
-    density_shift: float = doc("added to the raw density: sets how opaque space is at the start", default=0.0)
+    density_scale: float | None = doc(
+        "factor on the raw density; a sine network's output starts tiny; null is 50, or 10 with contraction",
+        default=None,
+    )
+    density_shift: float | None = doc(
+        "added to the raw density: sets how opaque space is at the start; null is 0, or -3 with contraction",
+        default=None,
+    )
     density_activation: Literal["softplus", "exp"] = doc(
         "what makes density positive; exp is truncated at e^10", default="softplus"
     )
@@ -27,13 +33,34 @@ class HeadsConfig:
 
     def __post_init__(self) -> None:
         for name in ("density_scale", "density_shift"):
-            if not math.isfinite(getattr(self, name)):
+            if not math.isfinite(getattr(self, name) or 0.0):
                 raise ValueError(f"{name} must be finite, got {getattr(self, name)}")
         if self.density_scale == 0 or self.colour_width < 1:
             raise ValueError(
                 f"density_scale must not be 0 and colour_width at least 1, got {self.density_scale} and "
                 f"{self.colour_width}"
             )
+
+    def settled(self, contracted: bool) -> Heads:
+        """The settings with what is null filled in."""
+        # No mask empties an endless space beforehand: it starts thin, or each camera learns its own fog.
+        scale, shift = (10.0, -3.0) if contracted else (50.0, 0.0)
+        return Heads(
+            density_scale=scale if self.density_scale is None else self.density_scale,
+            density_shift=shift if self.density_shift is None else self.density_shift,
+            density_activation=self.density_activation,
+            colour_width=self.colour_width,
+        )
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Settings as in :class:`HeadsConfig`, all of them given."""
+
+    density_scale: float
+    density_shift: float
+    density_activation: str
+    colour_width: int
 
 
 class RadianceField(nn.Module):
@@ -54,7 +81,7 @@ class RadianceField(nn.Module):
         super().__init__()
         self.contracted = contracted
         self.trunk = trunk
-        self.heads = heads
+        self.heads = heads.settled(contracted)
         self.colour = nn.Sequential(
             nn.Linear(width + 3, heads.colour_width), nn.ReLU(), nn.Linear(heads.colour_width, 3)
         )

@@ -115,8 +115,8 @@ def train_editor(
     scores = edit_scores(mse(data.test), mse(data.test, edit=False))
     metrics = {
         **scores,
-        "val_mse": result.best,
-        "best_step": result.best_step,
+        "val_mse": result.kept,
+        "kept_step": result.kept_step,
         "parameters": parameter_count(objective),
         "train_fields": len(data.train),
         "test_fields": len(data.test),

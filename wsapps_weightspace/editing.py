@@ -1,6 +1,6 @@
 """Networks that change fields: weights in, other weights out, as the symmetries of the weights go.
 
-Shape suffixes: B fields, I and O neurons before and after a layer, n of one layer, C channels.
+Shape suffixes: B fields, I and O neurons before and after a layer, n of one layer, F features.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class FieldEditor(nn.Module):
         self.architecture = architecture
         self.trunk = SignTrunk(architecture, config)
         layers = range(architecture.layers)
-        self.weights = nn.ModuleList(WeightChange(config.channels, config.step) for _ in layers)
-        self.biases = nn.ModuleList(nn.Linear(config.channels, 1, bias=False) for _ in layers)
+        self.weights = nn.ModuleList(WeightChange(config.node_features, config.step) for _ in layers)
+        self.biases = nn.ModuleList(nn.Linear(config.node_features, 1, bias=False) for _ in layers)
         self.bias_step = nn.Parameter(torch.full((architecture.layers,), config.step))
 
     def prepare(self, fields: FieldWeights) -> None:
@@ -70,17 +70,17 @@ class FieldEditor(nn.Module):
 class WeightChange(nn.Module):
     """Changes of one layer's weights: a product of features at both ends, and a factor on the weight."""
 
-    def __init__(self, channels: int, step: float):
+    def __init__(self, features: int, step: float):
         super().__init__()
-        self.source = nn.Linear(channels, channels, bias=False)
-        self.target = nn.Linear(channels, channels, bias=False)
-        self.source_gate, self.target_gate = nn.Linear(channels, channels), nn.Linear(channels, channels)
+        self.source = nn.Linear(features, features, bias=False)
+        self.target = nn.Linear(features, features, bias=False)
+        self.source_gate, self.target_gate = nn.Linear(features, features), nn.Linear(features, features)
         self.step = nn.Parameter(torch.tensor(step))
 
     def forward(
-        self, w_BIO: Tensor, odd_BIC: Tensor, even_BIC: Tensor, target_BOC: Tensor, even_BOC: Tensor
+        self, w_BIO: Tensor, odd_BIF: Tensor, even_BIF: Tensor, target_BOF: Tensor, even_BOF: Tensor
     ) -> Tensor:
-        part = 1 / odd_BIC.shape[-1]
-        product = torch.bmm(self.source(odd_BIC), self.target(target_BOC).transpose(1, 2))
-        factor = torch.bmm(self.source_gate(even_BIC), self.target_gate(even_BOC).transpose(1, 2))
+        part = 1 / odd_BIF.shape[-1]
+        product = torch.bmm(self.source(odd_BIF), self.target(target_BOF).transpose(1, 2))
+        factor = torch.bmm(self.source_gate(even_BIF), self.target_gate(even_BOF).transpose(1, 2))
         return self.step * part * (product + w_BIO * factor)

@@ -102,9 +102,9 @@ def train_regression(
     scores = regression_scores(test, dataset.psnr[data.test])
     metrics = {
         **scores,
-        "val_rmse": result.best,
+        "val_rmse": result.kept,
         "psnr_deviation": float(dataset.psnr[data.test].std()),
-        "best_step": result.best_step,
+        "kept_step": result.kept_step,
         "parameters": parameter_count(objective),
         "train_fields": len(data.train),
         "test_fields": len(data.test),

@@ -12,7 +12,7 @@ from wsapps.cpu import prepare_cpu
 from wsapps.fields.matching import parameter_count
 from wsapps.run import Run, describe_device, open_run
 from wsapps_weightspace.learning.batches import FieldBatches
-from wsapps_weightspace.learning.best_training import by_epochs, train_to_best
+from wsapps_weightspace.learning.best_training import Figures, by_epochs, train_to_best
 from wsapps_weightspace.learning.classification import ClassificationObjective, scores_of
 from wsapps_weightspace.learning.classifier_outputs import write_outputs
 from wsapps_weightspace.learning.data import LearningData, keep_data, open_data, some_of
@@ -57,7 +57,11 @@ def train_classifier(
 
     def evaluate() -> dict[str, float]:
         scores = scores_of(logits_of(data.val), dataset.labels[data.val])
-        return {"val_accuracy": scores.accuracy, "val_loss": scores.loss}
+        return {
+            "val_accuracy": scores.accuracy,
+            "val_accuracy_error": scores.standard_error,
+            "val_loss": scores.loss,
+        }
 
     tensors = {"weights": dataset.flat.to(device), "labels": dataset.labels.to(device)}
     batches = FieldBatches(tensors, data.train.to(device), config.batch_size, config.trainer.seed)
@@ -67,17 +71,19 @@ def train_classifier(
         describe_device(device), run.folder.path,
     )  # fmt: skip
     trainer_config = by_epochs(config.trainer, config.epochs, batches)
-    result = train_to_best(run, trainer_config, objective, batches, evaluate, score="val_accuracy")
+    result = train_to_best(
+        run, trainer_config, objective, batches, evaluate, "val_accuracy", tolerance=_error
+    )
     logits = logits_of(data.test)
     scores = scores_of(logits, dataset.labels[data.test])
     seen = some_of(data.train, _MOST_SEEN)
     metrics = {
         "accuracy": scores.accuracy,
-        "val_accuracy": result.best,
+        "val_accuracy": result.kept,
         "train_accuracy": scores_of(logits_of(seen), dataset.labels[seen]).accuracy,
         "loss": scores.loss,
         **{f"accuracy/{name}": value for name, value in scores.by_class(dataset.classes).items()},
-        "best_step": result.best_step,
+        "kept_step": result.kept_step,
         "epochs": result.fit.steps * config.trainer.accumulate / batches.steps_per_epoch,
         "parameters": parameter_count(model),
         "train_fields": len(data.train),
@@ -90,6 +96,11 @@ def train_classifier(
     accelerator.wait_for_everyone()
     run.say("accuracy %.4f on %d test fields", scores.accuracy, len(data.test))
     run.say("pictures: %s", run.folder.path / "index.html")
+
+
+def _error(figures: Figures) -> float:
+    """The latest of the states that are best within the error of their validation accuracy is kept."""
+    return figures["val_accuracy_error"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -160,7 +160,7 @@ class Evaluator {
   }
 
   // Values at the points of a texture: x, y, z relative to the centre, and not 0 where they are wanted.
-  // Returns the textures of all lanes, for GLSL_VALUE, until the next run.
+  // Returns the textures of all lanes, for glslValue, until the next run.
   run(points, width, height, member = 0, extra = null) {
     this.reserve(width, height);
     const columns = Math.ceil(width / this.device.lanes);

@@ -145,8 +145,8 @@ class SoundView {
   // The field itself at every pixel: between its samples too.
   curve() {
     const { width } = this.canvas;
-    const [columns, rows] = [64, Math.ceil(width / 64)];
-    return this.sound.evaluate(this.view.start, this.span / width, columns, rows);
+    const [, rows] = this.sound.evaluator.block(width);
+    return this.sound.evaluate(this.view.start, this.span / width, Math.ceil(width / rows), rows);
   }
 
   drawCurve(values, c, middle, high, thick) {

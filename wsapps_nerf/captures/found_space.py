@@ -20,6 +20,7 @@ _CAMERA_DISTANCE = 2.0  # scene units, median, about a scene without one; its un
 _FEW_POINTS = 16
 _FRUSTA_MARGIN = 1.1
 _LEAST_NEAR = 0.05  # scene units
+_NEAR_TO_CENTRE = 0.25  # of the least distance to what cameras look at, where no points say more
 
 
 @dataclass
@@ -149,15 +150,25 @@ def _endless(
         scale = 1.0 / reach
         how = "the cameras, and half of the points if there are any, lie in the unit ball"
     placement = replace(placement, scale=scale)
-    near = near_of_points(poses, points) * scale if points is not None else 0.0
+    if points is not None:
+        near, near_how = near_of_points(poses, points), "half of the distance of the nearest points"
+    elif focused:
+        near = _NEAR_TO_CENTRE * float(distances.min())
+        near_how = "a quarter of the way from the nearest camera to the centre"
+    else:
+        near, near_how = 0.0, "close to the cameras"
     even = float(distances.max()) * scale + 1.0
     return FoundSpace(
         placement,
         True,
         [-2.0] * 3 + [2.0] * 3,
-        _rounded(max(near, _LEAST_NEAR)),
+        _rounded(max(near * scale, _LEAST_NEAR)),
         _rounded(even),
-        notes=[*notes, f"scale: {how}; 1 scene unit is {1 / scale:.6g} of the data's"],
+        notes=[
+            *notes,
+            f"scale: {how}; 1 scene unit is {1 / scale:.6g} of the data's",
+            f"near: {near_how}",
+        ],
     )
 
 

@@ -20,7 +20,7 @@ Engine = Literal["auto", "native", "compiled", "eager"]
 class FittingConfig:
     """Adam on the mean squared error over all points of a sample, in every step."""
 
-    steps: int = doc("steps of every field, or the most of them where there is target_psnr", default=500)
+    steps: int = doc("steps of every field, or the most of them where there is target_psnr", default=100)
     target_psnr: float | None = doc(
         "a field that has reached it stops; null gives every field all steps", default=None, unit="dB"
     )

@@ -51,17 +51,20 @@ class SineStep(nn.Module):
     features, is what the layer says to the next.
 
     Args:
+        channels: C.
+        features: odd ones of a node, and as many even ones.
         identity: start with channels that do not mix. Then one sweep through a field is C evaluations of it.
     """
 
-    def __init__(self, channels: int, dropout: float, identity: bool):
+    def __init__(self, channels: int, features: int, dropout: float, identity: bool):
         super().__init__()
         self.send = nn.Linear(channels, channels, bias=False)
+        self.share = nn.Linear(features, channels, bias=False)
         if identity:
             nn.init.eye_(self.send.weight)
+            nn.init.zeros_(self.share.weight)
         self.norm = OddNorm(channels)
-        self.update = SignUpdate(channels, 2 * channels, channels, dropout)
-        self.share = nn.Parameter(torch.full((channels,), 0.0 if identity else 1.0))
+        self.update = SignUpdate(features, 2 * channels, channels, dropout)
 
     def forward(self, said: Tensor, wiring: Wiring, layer: int, odd: Tensor, even: Tensor):
         """What the layer says, and its new odd and even features."""
@@ -70,64 +73,65 @@ class SineStep(nn.Module):
         activation = cosine * torch.sin(theta) + wiring.sine[layer] * even_message
         messages = torch.cat([activation, cosine * self.norm(theta)], dim=-1)
         odd, even = self.update(odd, even, messages, even_message)
-        return activation + self.share * odd, odd, even
+        return activation + self.share(odd), odd, even
 
 
 class GatedStep(nn.Module):
     """A hidden layer hears from the layer before it through gates and even units, without sines."""
 
-    def __init__(self, channels: int, dropout: float):
+    def __init__(self, channels: int, features: int, dropout: float):
         super().__init__()
         self.send = nn.Linear(channels, channels, bias=False)
-        self.norm, self.said = OddNorm(channels), OddNorm(channels)
-        self.units = EvenUnits(channels, channels)
-        self.update = SignUpdate(channels, channels, channels, dropout)
+        self.norm, self.said = OddNorm(channels), OddNorm(features)
+        self.units = EvenUnits(channels, features)
+        self.update = SignUpdate(features, channels, features, dropout)
+        self.share = nn.Linear(features, channels, bias=False)
 
     def forward(self, said: Tensor, wiring: Wiring, layer: int, odd: Tensor, even: Tensor):
         """What the layer says, and its new odd and even features."""
         theta = self.norm(torch.bmm(wiring.weights[layer].transpose(1, 2), self.send(said)))
         odd, even = self.update(odd, even, wiring.cosine[layer] * theta, self.units(theta))
-        return self.said(odd), odd, even
-
-
-class BackwardStep(nn.Module):
-    """A hidden layer hears from the layer after it, whose odd features become weight type by the cosine."""
-
-    def __init__(self, channels: int, dropout: float):
-        super().__init__()
-        self.norm, self.send = OddNorm(channels), nn.Linear(channels, channels, bias=False)
-        self.update = SignUpdate(channels, channels, dropout=dropout)
-
-    def forward(self, after: Tensor, wiring: Wiring, layer: int, odd: Tensor, even: Tensor):
-        """New odd and even features of hidden layer ``layer``, from 0."""
-        sent = self.send(self.norm(after))
-        if layer + 1 < len(wiring.cosine):
-            sent = wiring.cosine[layer + 1] * sent
-        w_BIO = wiring.weights[layer + 1]
-        message = self.norm(torch.bmm(w_BIO, sent) / w_BIO.shape[2] ** 0.5)
-        return self.update(odd, even, message)
+        return self.share(self.said(odd)), odd, even
 
 
 class PlainStep(nn.Module):
     """Nodes without a symmetry, inputs and outputs, take in a message."""
 
-    def __init__(self, channels: int, dropout: float):
+    def __init__(self, features: int, messages: int, dropout: float):
         super().__init__()
-        self.norm = nn.LayerNorm(channels)
-        self.update = mlp([2 * channels, 2 * channels, channels], dropout=dropout)
+        self.norm = nn.LayerNorm(features)
+        self.update = mlp([features + messages, 2 * features, features], dropout=dropout)
 
     def forward(self, own: Tensor, message: Tensor) -> Tensor:
         return own + self.update(torch.cat([self.norm(own), message], dim=-1))
 
 
+class BackwardStep(nn.Module):
+    """A hidden layer hears from the layer after it, whose odd features become weight type by the cosine."""
+
+    def __init__(self, features: int, dropout: float):
+        super().__init__()
+        self.send = nn.Sequential(OddNorm(features), nn.Linear(features, features, bias=False))
+        self.norm = OddNorm(features)
+        self.update = SignUpdate(features, features, dropout=dropout)
+
+    def forward(self, after: Tensor, wiring: Wiring, layer: int, odd: Tensor, even: Tensor):
+        """New odd and even features of hidden layer ``layer``, from 0."""
+        sent = self.send(after)
+        if layer + 1 < len(wiring.cosine):
+            sent = wiring.cosine[layer + 1] * sent
+        w_BIO = wiring.weights[layer + 1]
+        return self.update(odd, even, self.norm(torch.bmm(w_BIO, sent) / w_BIO.shape[2] ** 0.5))
+
+
 class BackwardSweep(nn.Module):
     """From outputs to inputs, each layer hearing from the one after it."""
 
-    def __init__(self, hidden: int, channels: int, dropout: float):
+    def __init__(self, hidden: int, features: int, dropout: float):
         super().__init__()
-        self.steps = nn.ModuleList(BackwardStep(channels, dropout) for _ in range(hidden))
-        self.send = nn.Sequential(OddNorm(channels), nn.Linear(channels, channels, bias=False))
-        self.norm, self.to_input = OddNorm(channels), PlainStep(channels, dropout)
+        self.steps = nn.ModuleList(BackwardStep(features, dropout) for _ in range(hidden))
+        self.send = nn.Sequential(OddNorm(features), nn.Linear(features, features, bias=False))
+        self.norm, self.to_input = OddNorm(features), PlainStep(features, features, dropout)
 
     def forward(self, nodes: Nodes, wiring: Wiring) -> Nodes:
         nodes = list(nodes)
@@ -144,8 +148,9 @@ class SignBlock(nn.Module):
     """One sweep from inputs to outputs and, where asked for, one back; each layer hears its newest neighbour.
 
     Args:
-        hidden: hidden layers of the fields.
-        channels: C.
+        sizes: of the fields' layers.
+        channels: C, of the messages forth.
+        features: odd ones of a node, and as many even ones.
         form: of the forward steps, ``sine`` or ``gated``.
         identity: see :class:`SineStep`.
         backward: whether there is a sweep back.
@@ -153,18 +158,33 @@ class SignBlock(nn.Module):
     """
 
     def __init__(
-        self, hidden: int, channels: int, form: str, identity: bool, backward: bool, dropout: float = 0.0
+        self,
+        sizes: tuple[int, ...],
+        channels: int,
+        features: int,
+        form: str,
+        identity: bool,
+        backward: bool,
+        dropout: float = 0.0,
     ):
         super().__init__()
+        hidden = len(sizes) - 2
+        # What inputs say is like coordinates: in the range that fields are made for.
+        self.said_IC = nn.Parameter(torch.rand(sizes[0], channels) * 2 - 1)
+        self.share = nn.Linear(features, channels, bias=False)
         if form == "sine":
-            self.steps = nn.ModuleList(SineStep(channels, dropout, identity) for _ in range(hidden))
+            steps = [SineStep(channels, features, dropout, identity) for _ in range(hidden)]
+            if identity:
+                nn.init.zeros_(self.share.weight)
         else:
-            self.steps = nn.ModuleList(GatedStep(channels, dropout) for _ in range(hidden))
-        self.to_output = PlainStep(channels, dropout)
-        self.back = BackwardSweep(hidden, channels, dropout) if backward else None
+            steps = [GatedStep(channels, features, dropout) for _ in range(hidden)]
+        self.steps = nn.ModuleList(steps)
+        self.to_output = PlainStep(features, channels, dropout)
+        self.back = BackwardSweep(hidden, features, dropout) if backward else None
 
     def forward(self, nodes: Nodes, wiring: Wiring) -> Nodes:
-        nodes, said = list(nodes), nodes[0][0]
+        nodes = list(nodes)
+        said = self.said_IC + self.share(nodes[0][0])
         for layer, step in enumerate(self.steps):
             said, odd, even = step(said, wiring, layer, *nodes[layer + 1])
             nodes[layer + 1] = odd, even

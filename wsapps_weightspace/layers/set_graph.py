@@ -66,6 +66,7 @@ class SetGraphLinear(nn.Module):
         self.edge = nn.ModuleList(nn.Linear(before.edges, after.edges) for _ in range(sets - 1))
         self.edge_source = nn.ModuleList(nn.Linear(c, after.edges, bias=False) for c in context[:-1])
         self.edge_target = nn.ModuleList(nn.Linear(c, after.edges, bias=False) for c in context[1:])
+        # Identity for sets whose nodes have no channels, as inputs have no bias.
         self.node = nn.ModuleList(
             nn.Linear(c, out) if out else nn.Identity() for c, out in zip(context, after.nodes, strict=True)
         )
@@ -75,17 +76,7 @@ class SetGraphLinear(nn.Module):
 
     def forward(self, graph: SetGraph) -> SetGraph:
         sets = len(graph.nodes)
-        incoming = [self._pooled(edge, 1) for edge in graph.edges]  # of sets 1 .. S-1
-        outgoing = [self._pooled(edge, 2) for edge in graph.edges]  # of sets 0 .. S-2
-        contexts = []
-        for s, node in enumerate(graph.nodes):
-            parts = [node]
-            if s > 0:
-                parts.insert(0, incoming[s - 1])
-            if s < sets - 1:
-                parts.append(outgoing[s])
-            contexts.append(torch.cat(parts, dim=-1))
-        pools = [self._pooled(node, 1) for node in graph.nodes] + [self._pooled(rows, 1) for rows in outgoing]
+        contexts, pools = self._context(graph)
         from_total = self.total(torch.cat([*pools, graph.whole], dim=-1)).split(self._sizes, dim=-1)
         nodes = tuple(
             self.node[s](contexts[s]) + from_total[s][:, None] if size else graph.nodes[s][..., :0]
@@ -98,6 +89,17 @@ class SetGraphLinear(nn.Module):
             for s, edge in enumerate(graph.edges)
         )
         return SetGraph(nodes, edges, from_total[-1])
+
+    def _context(self, graph: SetGraph) -> tuple[list[Tensor], list[Tensor]]:
+        """The context of the nodes of each set ``(B, n, .)``, and the pools of sets and edges ``(B, .)``."""
+        incoming = [self._pooled(edge, 1) for edge in graph.edges]  # of sets 1 .. S-1
+        outgoing = [self._pooled(edge, 2) for edge in graph.edges]  # of sets 0 .. S-2
+        contexts = [
+            torch.cat([*incoming[max(0, s - 1) : s], node, *outgoing[s : s + 1]], dim=-1)
+            for s, node in enumerate(graph.nodes)
+        ]
+        pools = [self._pooled(values, 1) for values in (*graph.nodes, *outgoing)]
+        return contexts, pools
 
     def _pooled(self, values: Tensor, dim: int) -> Tensor:
         return values.mean(dim=dim) if self.pool == "mean" else values.amax(dim=dim)

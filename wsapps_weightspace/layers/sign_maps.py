@@ -50,21 +50,21 @@ class SignUpdate(nn.Module):
         odd'  = odd + Gamma cat(odd, odd messages) * (1 + V' units)
 
     Args:
-        channels: C of odd and of even features.
+        features: odd ones of a node, and as many even ones.
         odd_messages: channels of the messages that change their sign with ``odd``.
         even_messages: channels of those that never do.
         dropout: of the units.
     """
 
-    def __init__(self, channels: int, odd_messages: int, even_messages: int = 0, dropout: float = 0.0):
+    def __init__(self, features: int, odd_messages: int, even_messages: int = 0, dropout: float = 0.0):
         super().__init__()
-        odd = channels + odd_messages
-        self.norm_odd, self.norm_even = OddNorm(channels), nn.LayerNorm(channels)
-        self.invariant = EvenUnits(odd, channels)
-        self.units = nn.Linear(2 * channels + even_messages, 2 * channels)
+        odd = features + odd_messages
+        self.norm_odd, self.norm_even = OddNorm(features), nn.LayerNorm(features)
+        self.invariant = EvenUnits(odd, features)
+        self.units = nn.Linear(2 * features + even_messages, 2 * features)
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(2 * channels, 2 * channels)
-        self.gamma = nn.Linear(odd, channels, bias=False)
+        self.output = nn.Linear(2 * features, 2 * features)
+        self.gamma = nn.Linear(odd, features, bias=False)
 
     def forward(
         self, odd: Tensor, even: Tensor, odd_messages: Tensor, even_messages: Tensor | None = None

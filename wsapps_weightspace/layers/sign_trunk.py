@@ -1,6 +1,6 @@
 """From fields to features of all their neurons, by blocks of message passing.
 
-Shape suffixes: I inputs, O outputs, n neurons of a layer, C channels.
+Shape suffixes: B fields, I inputs, O outputs, n neurons of a layer, F features.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from wsapps_weightspace.weights import Architecture, FieldWeights
 class SignTrunkConfig:
     """Settings of a :class:`SignTrunk`."""
 
-    channels: int = doc("odd and even features a node", default=64)
+    channels: int = doc("channels of the messages from inputs to outputs", default=128)
+    node_features: int = doc("odd features a node, and as many even ones", default=32)
     blocks: int = doc("sweeps of messages", default=1)
     backward: bool = doc("sweep back after each sweep forth", default=True)
     form: Literal["sine", "gated"] = doc(
@@ -37,13 +38,13 @@ class SignTrunkConfig:
     )
 
     def __post_init__(self) -> None:
-        at_least_one(self, "channels", "blocks")
+        at_least_one(self, "channels", "node_features", "blocks")
 
 
 class SignTrunk(nn.Module):
     """Fields to features of all nodes, equivariant to every symmetry of sine networks.
 
-    Returns ``(odd, even)`` for each layer from inputs to outputs, ``(B, n, C)`` each. Of hidden neurons, odd
+    Returns ``(odd, even)`` for each layer from inputs to outputs, ``(B, n, F)`` each. Of hidden neurons, odd
     features change their sign with the activation and even ones do not; of inputs and outputs the two are the
     same features.
     """
@@ -51,13 +52,13 @@ class SignTrunk(nn.Module):
     def __init__(self, architecture: Architecture, config: SignTrunkConfig, dropout: float = 0.0):
         super().__init__()
         self.architecture = architecture
-        channels, hidden = config.channels, architecture.layers - 1
         self.scale = LayerScale(architecture)
-        self.inputs = SignInputs(architecture, channels)
+        self.inputs = SignInputs(architecture, config.node_features)
         self.blocks = nn.ModuleList(
             SignBlock(
-                hidden,
-                channels,
+                architecture.sizes,
+                config.channels,
+                config.node_features,
                 config.form,
                 config.start == "identity",
                 config.backward,
@@ -92,19 +93,18 @@ class SignTrunk(nn.Module):
 class SignInputs(nn.Module):
     """What nodes know of themselves: hidden neurons their phase, inputs their place, outputs both."""
 
-    def __init__(self, architecture: Architecture, channels: int):
+    def __init__(self, architecture: Architecture, features: int):
         super().__init__()
         inputs, *hidden, outputs = architecture.sizes
-        self.sine = nn.ParameterList(0.5 * torch.randn(channels) for _ in hidden)
-        self.phase = nn.ModuleList(nn.Linear(1, channels) for _ in hidden)
-        # As coordinates are: the range that fields are made for.
-        self.input_IC = nn.Parameter(torch.rand(inputs, channels) * 2 - 1)
-        self.output_OC = nn.Parameter(torch.randn(outputs, channels))
-        self.output_bias_OC = nn.Parameter(torch.randn(outputs, channels))
+        self.sine = nn.ParameterList(0.5 * torch.randn(features) for _ in hidden)
+        self.phase = nn.ModuleList(nn.Linear(1, features) for _ in hidden)
+        self.input_IF = nn.Parameter(torch.randn(inputs, features))
+        self.output_OF = nn.Parameter(torch.randn(outputs, features))
+        self.output_bias_OF = nn.Parameter(torch.randn(outputs, features))
 
     def forward(self, wiring: Wiring, output_bias: Tensor) -> Nodes:
-        nodes = [plain(self.input_IC.expand(len(output_bias), -1, -1))]
+        nodes = [plain(self.input_IF.expand(len(output_bias), -1, -1))]
         for layer, (cosine, sine) in enumerate(zip(wiring.cosine, wiring.sine, strict=True)):
             twice = cosine.square() - sine.square()  # cos(2 omega b), even
             nodes.append((sine * self.sine[layer], self.phase[layer](twice)))
-        return [*nodes, plain(self.output_OC + output_bias[..., None] * self.output_bias_OC)]
+        return [*nodes, plain(self.output_OF + output_bias[..., None] * self.output_bias_OF)]

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
-
-from wsapps_weightspace.weights import FieldWeights
 
 
 @dataclass(frozen=True)
@@ -40,13 +37,6 @@ class WeightFeatures:
         )
 
 
-def from_fields(fields: FieldWeights) -> WeightFeatures:
-    """The weights and biases themselves, as one channel."""
-    return WeightFeatures(
-        tuple(w[..., None] for w in fields.weights), tuple(b[..., None] for b in fields.biases)
-    )
-
-
 def permute(features: WeightFeatures, sources: list[Tensor]) -> WeightFeatures:
     """Features after a permutation of each hidden layer: neuron k is what ``sources[layer][:, k]`` was.
 
@@ -60,8 +50,3 @@ def permute(features: WeightFeatures, sources: list[Tensor]) -> WeightFeatures:
         biases[layer] = b.gather(1, source_BH[:, :, None].expand_as(b))
         weights[layer + 1] = u.gather(1, source_BH[:, :, None, None].expand_as(u))
     return WeightFeatures(tuple(weights), tuple(biases))
-
-
-def cat(parts: list[Tensor]) -> Tensor:
-    """Channels side by side; a single part as it is."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)

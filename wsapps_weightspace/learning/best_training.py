@@ -25,14 +25,14 @@ class BestResult:
     Attributes:
         fit: steps and seconds of the whole training.
         history: what was logged and evaluated.
-        best, best_step: score and step of the state that the model now has.
+        kept, kept_step: score and step of the state that the model now has.
         last: figures of the last state, which need not be the best one.
     """
 
     fit: FitResult
     history: list[dict[str, float]]
-    best: float
-    best_step: int
+    kept: float
+    kept_step: int
     last: Figures
 
 
@@ -56,13 +56,16 @@ def train_to_best(
     evaluate: Callable[[], Figures],
     score: str,
     lowest: bool = False,
+    tolerance: Callable[[Figures], float] = lambda _: 0.0,
 ) -> BestResult:
-    """Train in an open run folder, and leave the objective's model in the state with the best score.
+    """Train in an open run folder, and leave the objective's model in its best state, by a score.
 
     Args:
         objective: with a ``model`` and its ``best`` state, which is saved with it, so that resuming is exact.
         evaluate: figures of the model as it is, the same on all ranks; called without gradients.
         score: which of them is to be highest, or ``lowest``.
+        tolerance: by how much of the score an evaluated state may be worse than the best one and still be
+            taken, being later.
 
     Raises:
         Diverged, Interrupted, UserError: as :meth:`~wsapps.trainer.Trainer.fit`.
@@ -72,7 +75,7 @@ def train_to_best(
 
     def evaluate_and_keep() -> Figures:
         figures = evaluate()
-        best.offer(model, sign * figures[score], trainer.step)
+        best.offer(model, sign * figures[score], trainer.step, tolerance(figures))
         return figures
 
     trainer = Trainer(
@@ -93,7 +96,7 @@ def train_to_best(
         history.append({"step": result.steps, "seconds": result.seconds, **figures})
     best.restore(model)
     kept = sign * float(best.score)
-    run.say("best %s %.4f at step %d of %d", score, kept, int(best.step), result.steps)
+    run.say("kept: %s %.4f of step %d of %d", score, kept, int(best.step), result.steps)
     return BestResult(result, history, kept, int(best.step), history[-1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -69,6 +70,11 @@ class Scores:
     def accuracy(self) -> float:
         """Part of all fields that were given their class."""
         return float(self.confusion.diagonal().sum()) / int(self.confusion.sum())
+
+    @property
+    def standard_error(self) -> float:
+        """Of the accuracy, as a part of independent trials."""
+        return math.sqrt(self.accuracy * (1 - self.accuracy) / int(self.confusion.sum()))
 
     def by_class(self, classes: Sequence[str]) -> dict[str, float]:
         """Class -> part of its fields that were given it, its recall; classes without fields are left out."""

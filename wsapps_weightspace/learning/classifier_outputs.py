@@ -71,8 +71,8 @@ def write_outputs(
     write_report(
         folder.path,
         title=f"{config.classifier.name} on {data.name}",
-        summary=f"accuracy {scores.accuracy:.4f} on {len(data.test)} test fields ({kind}), best of "
-        f"{metrics['steps']} steps by validation, {metrics['train_seconds']:.0f} s of training on "
+        summary=f"accuracy {scores.accuracy:.4f} on {len(data.test)} test fields ({kind}), state of step "
+        f"{metrics['kept_step']} of {metrics['steps']}, {metrics['train_seconds']:.0f} s of training on "
         f"{metrics['device']}",
         metrics=dict(metrics),
         sections=sections,

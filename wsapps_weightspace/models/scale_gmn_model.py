@@ -1,6 +1,6 @@
 """The classifier that knows permutations, flips and phase shifts.
 
-Shape suffixes: B fields, n neurons of a layer, C channels.
+Shape suffixes: B fields, n neurons of a layer, F features.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class ScaleGmnModel(FieldClassifier):
 
     def __init__(self, architecture: Architecture, classes: int, config: ScaleGmnConfig):
         super().__init__(config.width, classes)
-        channels = config.channels
+        features = config.node_features
         self.trunk = SignTrunk(architecture, config)
         hidden = architecture.sizes[1:-1]
-        self.readouts = nn.ModuleList(HiddenReadout(channels) for _ in hidden)
+        self.readouts = nn.ModuleList(HiddenReadout(features) for _ in hidden)
         ends = architecture.sizes[0] * config.backward + architecture.sizes[-1]
-        sizes = [channels * (2 * len(hidden) + ends), config.width, config.width]
+        sizes = [features * (2 * len(hidden) + ends), config.width, config.width]
         self.hidden = mlp(sizes, norm=True, dropout=config.dropout, last=False)
         self.reads_inputs = config.backward  # otherwise they have heard nothing
 
@@ -64,15 +64,15 @@ class ScaleGmnModel(FieldClassifier):
 
 
 class HiddenReadout(nn.Module):
-    """Odd and even features of a layer's neurons to their invariant mean and maximum: ``(B, 2 C)``."""
+    """Odd and even features of a layer's neurons to their invariant mean and maximum: ``(B, 2 F)``."""
 
-    def __init__(self, channels: int):
+    def __init__(self, features: int):
         super().__init__()
-        self.norm_odd, self.norm_even = OddNorm(channels), nn.LayerNorm(channels)
-        self.units = EvenUnits(channels, channels)
-        self.mix = mlp([2 * channels, 2 * channels, channels])
+        self.norm_odd, self.norm_even = OddNorm(features), nn.LayerNorm(features)
+        self.units = EvenUnits(features, features)
+        self.mix = mlp([2 * features, 2 * features, features])
 
-    def forward(self, odd_BnC: Tensor, even_BnC: Tensor) -> Tensor:
-        seen = torch.cat([self.norm_even(even_BnC), self.units(self.norm_odd(odd_BnC))], dim=-1)
-        mixed_BnC = self.mix(seen)
-        return torch.cat([mixed_BnC.mean(dim=1), mixed_BnC.amax(dim=1)], dim=1)
+    def forward(self, odd_BnF: Tensor, even_BnF: Tensor) -> Tensor:
+        seen = torch.cat([self.norm_even(even_BnF), self.units(self.norm_odd(odd_BnF))], dim=-1)
+        mixed_BnF = self.mix(seen)
+        return torch.cat([mixed_BnF.mean(dim=1), mixed_BnF.amax(dim=1)], dim=1)

@@ -1,0 +1,233 @@
+"""The rule, the race and trials in turn, on learning curves that are known."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from user_errors import one_line_error
+
+from wsapps.alpha import (
+    AutoAlphaConfig,
+    Curve,
+    choose,
+    most_training,
+    race,
+    read_record,
+    told,
+    try_in_turn,
+    untried,
+    write_record,
+)
+
+STEPS = 64
+
+
+def line(alpha: float, rate: float, held_out: float, steps: int = STEPS) -> Curve:
+    """Fitted scores rise by ``rate`` a step, held-out ones up to ``held_out``; the last three are equal."""
+    curve = Curve(alpha)
+    for step in range(steps + 1):
+        curve.add(step, rate * min(step, steps - 2), held_out * min(step, steps - 2) / (steps - 2))
+    return curve
+
+
+class Scripted:
+    """Trials whose curves are known in advance; notes who is trained how far."""
+
+    def __init__(self, whole: Sequence[Curve]):
+        self.whole = {curve.alpha: curve for curve in whole}
+        self.shown = {curve.alpha: Curve(curve.alpha, [0], [curve.fitted[0]], [0.0]) for curve in whole}
+        self.trained = 0.0
+
+    def advance(self, alphas, step):
+        for alpha in alphas:
+            now = int(self.shown[alpha].steps[-1])
+            self.trained += max(0, step - now)
+            for index in range(now + 1, step + 1):
+                whole = self.whole[alpha]
+                self.shown[alpha].add(index, whole.fitted[index], whole.held_out[index])
+
+    def curve(self, alpha):
+        return self.shown[alpha]
+
+
+def test_steps_to_a_target_are_interpolated():
+    curve = Curve(1.0, [0, 10, 20], [1.0, 3.0, 11.0], [0, 0, 0])
+    assert curve.steps_to(3.0) == 10
+    assert curve.steps_to(5.0) == pytest.approx(12.5)
+    assert curve.steps_to(0.5) == 0
+    assert math.isinf(curve.steps_to(12.0))
+    assert Curve(1.0, [0, 4], [-math.inf, 5.0], [0, 0]).steps_to(1.0) == 4
+
+
+def test_the_fastest_within_the_tolerance_is_chosen():
+    curves = [line(1, 1, 30), line(1.5, 2, 31), line(2, 4, 29.6), line(3, 8, 12)]
+    choice = choose(curves, tolerance=0.5)
+    assert (choice.alpha, choice.target, choice.floor) == (2, STEPS - 2, 29.5)
+    assert choice.chosen.speed_up == pytest.approx(4)
+    assert {v.alpha: v.fate for v in choice.verdicts} == {
+        1: "not faster",
+        1.5: "not faster",
+        2: "chosen",
+        3: "held-out score too low",
+    }
+    assert choose(curves, tolerance=0.3).alpha == 1.5
+    assert choose(curves, tolerance=20).alpha == 3
+
+
+def test_of_nearly_equal_speeds_the_smaller_alpha_is_taken():
+    assert choose([line(1, 1, 30), line(2, 2.0, 30), line(3, 2.05, 30)], 0.5).alpha == 2
+
+
+def test_scores_at_the_end_are_means_of_three_looks():
+    curve = Curve(1.0, [0, 1, 2, 3], [9.0, 1.0, 2.0, 6.0], [0.0, 3.0, 3.0, 0.0])
+    assert (curve.last_fitted, curve.last_held_out) == (3.0, 2.0)
+    assert Curve(1.0, [0], [4.0], [5.0]).last_fitted == 4.0
+
+
+def test_nothing_better_leaves_alpha_at_one():
+    choice = choose([line(1, 1, 30), line(2, 0.5, 30), line(3, 2, 10)], 0.5)
+    assert (choice.alpha, choice.chosen.speed_up) == (1, 1)
+    assert choice.verdicts[1].speed_up == 0  # never at the target
+
+
+def test_what_was_given_up_or_diverged_is_not_chosen():
+    broken = line(3, 9, 30)
+    broken.fitted[5] = math.nan
+    choice = choose([line(1, 1, 30), line(2, 4, 30, steps=STEPS // 2), broken], 0.5)
+    assert choice.alpha == 1
+    assert [v.fate for v in choice.verdicts] == ["chosen", "given up", "diverged"]
+
+
+@pytest.mark.parametrize(
+    ("curves", "tolerance"),
+    [
+        ([line(2, 1, 1)], 0.5),
+        ([line(1, 1, 1), line(1, 2, 1)], 0.5),
+        ([line(1, 1, 1)], -1.0),
+        ([line(1, math.nan, 1)], 0.5),
+    ],
+)
+def test_what_cannot_be_judged(curves, tolerance):
+    with pytest.raises(ValueError, match=r"alpha|tolerance|needed"):
+        choose(curves, tolerance)
+
+
+def test_a_race_finds_what_the_whole_grid_finds_with_less_training():
+    whole = [line(a, r, h) for a, r, h in [(1, 1, 30), (1.5, 2, 31), (2, 3, 30), (2.5, 4, 12), (3, 5, 5)]]
+    trials = Scripted(whole)
+    curves = race(trials, [c.alpha for c in whole], STEPS, 0.5)
+    assert choose(curves, 0.5).alpha == choose(whole, 0.5).alpha == 2
+    assert trials.trained < 0.8 * len(whole) * STEPS
+
+
+def test_a_race_calls_back_who_was_set_aside_where_all_others_fail():
+    """The fast ones memorise late: by then the only one that may be chosen was set aside."""
+    late = Curve(3.0), Curve(2.5)
+    for curve, rate in zip(late, (4.0, 3.9), strict=True):
+        for step in range(STEPS + 1):
+            curve.add(step, rate * step / 5 if step < 40 else 200, 0.0)
+    whole = [line(1, 1, 30), line(1.5, 1.2, 30), line(1.25, 1.1, 30), *late]
+    curves = race(Scripted(whole), [c.alpha for c in whole], STEPS, 0.5)
+    assert choose(curves, 0.5).alpha == choose(whole, 0.5).alpha == 1.5
+
+
+def test_a_race_gives_up_what_diverges_and_what_memorises():
+    broken = line(2, 3, 30)
+    broken.fitted[6:] = [math.nan] * len(broken.fitted[6:])
+    trials = Scripted([line(1, 1, 30), broken, line(3, 20, 1), line(1.5, 2, 30)])  # 1.5 goes on to improve
+    curves = {curve.alpha: curve for curve in race(trials, [1, 2, 3, 1.5], STEPS, 0.5)}
+    assert curves[2].steps[-1] == STEPS // 4
+    assert curves[3].steps[-1] == STEPS // 4
+    assert curves[1.5].steps[-1] == STEPS
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.2, 20), st.floats(0, 40)), min_size=0, max_size=7),
+    st.floats(0, 5),
+)
+def test_a_race_never_ends_with_a_worse_choice_than_alpha_one(candidates, tolerance):
+    whole = [line(1, 1, 30), *(line(2.0 + i, r, h) for i, (r, h) in enumerate(candidates))]
+    trials = Scripted(whole)
+    choice = choose(race(trials, [c.alpha for c in whole], STEPS, tolerance), tolerance)
+    assert choice.chosen.speed_up >= 1
+    assert choice.chosen.held_out >= 30 - tolerance - 1e-9
+    assert trials.trained <= len(whole) * STEPS  # nobody is trained twice
+    assert trials.trained <= most_training(len(whole)) * STEPS + 1e-9
+
+
+def test_cost_of_a_race():
+    assert most_training(1) == 1.0
+    assert most_training(2) == 2.0
+    # Six others: all for a quarter, three to a half, two to the end; and one called back.
+    assert most_training(7) == pytest.approx(1 + 6 / 4 + 3 / 4 + 2 / 2 + 3 / 4)
+
+
+def test_in_turn_from_one_upwards_until_one_fails():
+    tried = []
+
+    def trial(alpha: float) -> Curve:
+        tried.append(alpha)
+        return line(alpha, alpha, 30 if alpha < 2 else 20)
+
+    curves = try_in_turn(trial, [3, 2, 0.5, 1.5], 0.5)
+    assert tried == [1, 1.5, 2]
+    assert choose(curves, 0.5).alpha == 1.5
+    tried.clear()
+    try_in_turn(trial, [1.5, 2], 0.5, may_go_on=lambda count: count < 2)
+    assert tried == [1, 1.5]
+
+
+def test_in_turn_ends_where_alpha_one_diverges():
+    assert len(try_in_turn(lambda alpha: line(alpha, math.nan, 1), [1.5, 2], 0.5)) == 1
+
+
+def test_a_record_is_kept(tmp_path):
+    assert read_record(tmp_path) is None
+    curves = [line(1, 1, 30), line(2, 4, 30), line(3, 8, 5)]
+    choice = choose(curves, 0.5)
+    write_record(tmp_path, choice, curves, {"seconds": 1.5})
+    record = read_record(tmp_path)
+    assert record is not None
+    assert (record["alpha"], record["seconds"]) == (2, 1.5)
+    assert [verdict["alpha"] for verdict in record["verdicts"]] == [1, 2, 3]
+    assert record["curves"][2]["held_out"][-1] == 5
+    assert (tmp_path / "alpha.png").stat().st_size > 1000
+    lines = told(choice)
+    assert len(lines) == 4
+    assert "alpha=2: 4.00 times as fast" in lines[-1]
+
+
+def test_a_record_without_trials(tmp_path):
+    choice = untried("so small a run")
+    write_record(tmp_path, choice, [])
+    assert read_record(tmp_path)["alpha"] == 1  # type: ignore[index]
+    assert told(choice) == ["alpha 1: chosen without trials: so small a run"]
+    assert not (tmp_path / "alpha.png").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"alpha": null}', '{"alpha": "x"}', '{"alpha": -1}'])
+def test_a_damaged_record_is_said_to_be(tmp_path, text):
+    (tmp_path / "alpha.json").write_text(text)
+    one_line_error(lambda: read_record(tmp_path), "alpha.json", "delete it")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"candidates": []}, {"candidates": [0.0]}, {"part": 0.0}, {"part": 1.5}, {"tolerance": -0.1}],
+)
+def test_settings_out_of_range(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        AutoAlphaConfig(**settings)
+
+
+def test_records_hold_no_nan(tmp_path):
+    broken = line(2, 3, 30)
+    broken.fitted[-1] = math.nan
+    curves = [line(1, 1, 30), broken]
+    write_record(tmp_path, choose(curves, 0.5), curves)
+    json.loads((tmp_path / "alpha.json").read_text(), parse_constant=lambda name: pytest.fail(name))
