@@ -1,4 +1,4 @@
-"""What each rank of tests/test_pde_two_ranks.py does: torchrun runs ``two_ranks_pde.py FOLDER [windows]``."""
+"""What a rank of tests/test_pde_two_ranks.py does under torchrun: ``two_ranks_pde.py FOLDER [windows]``."""
 
 from __future__ import annotations
 

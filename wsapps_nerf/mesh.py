@@ -92,14 +92,15 @@ def surface_colours(
         place = torch.tensor(points[first : first + at_once], dtype=torch.float32, device=device)
         inwards = -torch.tensor(normals[first : first + at_once], dtype=torch.float32, device=device)
         positions = place[:, None] + (offsets_S * step)[:, None] * inwards[:, None]
+        occupied = _occupied(objective, positions.flatten(0, 1)).view(len(place), -1)
+        rgb, density = torch.zeros_like(positions), torch.zeros_like(positions[..., 0])
         seen = inwards[:, None].expand_as(positions)
-        rgb, density = objective.field(positions.flatten(0, 1), seen.flatten(0, 1))
-        density = density * _occupied(objective, positions.flatten(0, 1))
-        thickness = density.view(len(place), -1) * step
+        rgb[occupied], density[occupied] = objective.field(positions[occupied], seen[occupied])
+        thickness = density * step
         before = thickness.cumsum(dim=1) - thickness
         weights = torch.exp(-before) * (1 - torch.exp(-thickness))
         total = weights.sum(dim=1, keepdim=True)
-        colour = (weights[..., None] * rgb.view(*weights.shape, 3)).sum(dim=1)
+        colour = (weights[..., None] * rgb).sum(dim=1)
         colours.append((colour / total.clamp(min=1e-6)).clamp(0, 1).cpu())
     return torch.cat([*colours, torch.zeros(0, 3)]).numpy().astype(np.float32)
 

@@ -53,9 +53,9 @@ class Trajectory:
     def curve(self) -> Curve:
         """Fitted scores at every step that was logged; held-out ones are linear between looks."""
         curve = Curve(self.scaling.factor)
-        looks = [[look[name] for look in self.looks] for name in ("step", "test_psnr")]
+        steps, scores = ([look[name] for look in self.looks] for name in ("step", "test_psnr"))
         for entry in self.training:
-            curve.add(entry["step"], entry["psnr"], float(np.interp(entry["step"], *looks)))
+            curve.add(entry["step"], entry["psnr"], float(np.interp(entry["step"], steps, scores)))
         if self.diverged:
             last = self.training[-1]["step"] if self.training else 0.0
             curve.add(last + 1, math.nan, math.nan)
