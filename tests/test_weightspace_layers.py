@@ -31,6 +31,8 @@ architectures = st.builds(
 seeds = st.integers(0, 2**31)
 quick = settings(max_examples=12, deadline=None)
 CHANNELS, OUT, BATCH = 3, 5, 2
+#: Each sine layer multiplies rounding errors by omega |W|: up to 40, three times over.
+THROUGH_SINES = 1e-7
 
 
 def random_fields(architecture: Architecture, seed: int, count: int = BATCH) -> FieldWeights:
@@ -66,8 +68,9 @@ def made(seed: int, make, *args, **kwargs) -> nn.Module:
     return module
 
 
-def assert_close(a: Tensor, b: Tensor) -> None:
-    torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-7 * max(1.0, float(b.detach().abs().max())))
+def assert_close(a: Tensor, b: Tensor, tolerance: float = 1e-9) -> None:
+    """Equal but for a part of the largest of the values."""
+    torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance * max(1.0, float(b.detach().abs().max())))
 
 
 def assert_features(a: WeightFeatures, b: WeightFeatures) -> None:
@@ -340,8 +343,8 @@ def test_sign_trunk_is_equivariant_to_the_whole_group(architecture, seed, config
             sign = element[layer - 1].activation_sign_NH[..., None]
             odd = odd.gather(1, source.expand_as(odd)) * sign
             even = even.gather(1, source.expand_as(even))
-        assert_close(new_odd, odd)
-        assert_close(new_even, even)
+        assert_close(new_odd, odd, THROUGH_SINES)
+        assert_close(new_even, even, THROUGH_SINES)
 
 
 @pytest.mark.parametrize("form", ["sine", "gated"])
@@ -369,12 +372,12 @@ def test_sine_form_with_an_identity_start_begins_as_evaluations_of_the_field():
     trunk = SignTrunk(architecture, SignTrunkConfig(channels=6, node_features=3)).double()
     fields = random_fields(architecture, 0)
     block, wiring = trunk.blocks[0], trunk.wiring(fields)
-    said = block.said_IC.expand(BATCH, -1, -1)
+    said = trunk.inputs.input_IC.expand(BATCH, -1, -1)
     nodes = trunk.inputs(wiring, fields.biases[-1])
     for layer, step in enumerate(block.steps):
         said, *_ = step(said, wiring, layer, *nodes[layer + 1])
     heard = torch.einsum("bnc,bno->bco", said, fields.weights[-1]) + fields.biases[-1][:, None]
-    assert_close(heard, evaluate(fields, architecture, block.said_IC.T))
+    assert_close(heard, evaluate(fields, architecture, trunk.inputs.input_IC.T))
 
 
 @given(architecture=architectures, seed=seeds, config=trunks)
@@ -386,7 +389,7 @@ def test_editor_is_equivariant_to_the_whole_group(architecture, seed, config):
     element = element_of(architecture, seed + 1, most_shift=3)
     edited = editor(fields)
     moved = editor(act(element, fields, architecture))
-    assert_close(moved.flat(), act(element, edited, architecture).flat())
+    assert_close(moved.flat(), act(element, edited, architecture).flat(), THROUGH_SINES)
     for new, old in zip([*edited.weights, *edited.biases], [*fields.weights, *fields.biases], strict=True):
         assert bool((new != old).any())
 

@@ -6,6 +6,7 @@ Shape suffixes: B fields, I and O neurons before and after a layer, n of one lay
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -42,9 +43,9 @@ class FieldEditor(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.trunk = SignTrunk(architecture, config)
-        layers = range(architecture.layers)
-        self.weights = nn.ModuleList(WeightChange(config.node_features, config.step) for _ in layers)
-        self.biases = nn.ModuleList(nn.Linear(config.node_features, 1, bias=False) for _ in layers)
+        widths = [config.channels, *[config.node_features] * (architecture.layers - 1), config.channels]
+        self.weights = nn.ModuleList(WeightChange(*ends, config.step) for ends in pairwise(widths))
+        self.biases = nn.ModuleList(nn.Linear(width, 1, bias=False) for width in widths[1:])
         self.bias_step = nn.Parameter(torch.full((architecture.layers,), config.step))
 
     def prepare(self, fields: FieldWeights) -> None:
@@ -70,17 +71,17 @@ class FieldEditor(nn.Module):
 class WeightChange(nn.Module):
     """Changes of one layer's weights: a product of features at both ends, and a factor on the weight."""
 
-    def __init__(self, features: int, step: float):
+    def __init__(self, before: int, after: int, step: float):
         super().__init__()
-        self.source = nn.Linear(features, features, bias=False)
-        self.target = nn.Linear(features, features, bias=False)
-        self.source_gate, self.target_gate = nn.Linear(features, features), nn.Linear(features, features)
+        self.rank = min(before, after)
+        self.source = nn.Linear(before, self.rank, bias=False)
+        self.target = nn.Linear(after, self.rank, bias=False)
+        self.source_gate, self.target_gate = nn.Linear(before, self.rank), nn.Linear(after, self.rank)
         self.step = nn.Parameter(torch.tensor(step))
 
     def forward(
         self, w_BIO: Tensor, odd_BIF: Tensor, even_BIF: Tensor, target_BOF: Tensor, even_BOF: Tensor
     ) -> Tensor:
-        part = 1 / odd_BIF.shape[-1]
         product = torch.bmm(self.source(odd_BIF), self.target(target_BOF).transpose(1, 2))
         factor = torch.bmm(self.source_gate(even_BIF), self.target_gate(even_BOF).transpose(1, 2))
-        return self.step * part * (product + w_BIO * factor)
+        return self.step / self.rank * (product + w_BIO * factor)

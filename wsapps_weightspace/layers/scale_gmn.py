@@ -13,20 +13,45 @@ What a flip d and a shift j of a hidden neuron do to its features, and so which 
     half-turn type,  (-1)^j:       cos(omega b), which turns weight type into activation type, and back
     even, +1:                      products of two of one type, and all features of inputs and outputs
 
-Shape suffixes: B fields, I and O neurons before and after a layer, n of one layer, C channels.
+Shape suffixes: B fields, I and O neurons before and after a layer, n of one layer, C channels of messages and
+of inputs and outputs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from wsapps.config import doc
+from wsapps.config.checks import at_least_one
 from wsapps_weightspace.layers.mlp import mlp
 from wsapps_weightspace.layers.sign_maps import EvenUnits, OddNorm, SignUpdate
 
 Nodes = list[tuple[Tensor, Tensor]]  # (odd, even) features of each layer, inputs and outputs among them
+
+
+@dataclass
+class SignBlockConfig:
+    """Settings of a :class:`SignBlock`."""
+
+    channels: int = doc("channels of the messages, and features of an input or output", default=128)
+    node_features: int = doc("odd features of a hidden neuron, and as many even ones", default=32)
+    backward: bool = doc("sweep back after each sweep forth", default=True)
+    form: Literal["sine", "gated"] = doc(
+        "how hidden neurons take in messages: as sine layers do, or by gates and even units alone",
+        default="sine",
+    )
+    start: Literal["identity", "random"] = doc(
+        "sine: how channels mix at first; by identity the first sweep begins as evaluations of the field at "
+        "as many coordinates, which are learned",
+        default="identity",
+    )
+
+    def __post_init__(self) -> None:
+        at_least_one(self, "channels", "node_features")
 
 
 @dataclass(frozen=True)
@@ -56,7 +81,7 @@ class SineStep(nn.Module):
         identity: start with channels that do not mix. Then one sweep through a field is C evaluations of it.
     """
 
-    def __init__(self, channels: int, features: int, dropout: float, identity: bool):
+    def __init__(self, channels: int, features: int, identity: bool):
         super().__init__()
         self.send = nn.Linear(channels, channels, bias=False)
         self.share = nn.Linear(features, channels, bias=False)
@@ -64,7 +89,7 @@ class SineStep(nn.Module):
             nn.init.eye_(self.send.weight)
             nn.init.zeros_(self.share.weight)
         self.norm = OddNorm(channels)
-        self.update = SignUpdate(features, 2 * channels, channels, dropout)
+        self.update = SignUpdate(features, 2 * channels, channels)
 
     def forward(self, said: Tensor, wiring: Wiring, layer: int, odd: Tensor, even: Tensor):
         """What the layer says, and its new odd and even features."""
@@ -79,12 +104,12 @@ class SineStep(nn.Module):
 class GatedStep(nn.Module):
     """A hidden layer hears from the layer before it through gates and even units, without sines."""
 
-    def __init__(self, channels: int, features: int, dropout: float):
+    def __init__(self, channels: int, features: int):
         super().__init__()
         self.send = nn.Linear(channels, channels, bias=False)
         self.norm, self.said = OddNorm(channels), OddNorm(features)
         self.units = EvenUnits(channels, features)
-        self.update = SignUpdate(features, channels, features, dropout)
+        self.update = SignUpdate(features, channels, features)
         self.share = nn.Linear(features, channels, bias=False)
 
     def forward(self, said: Tensor, wiring: Wiring, layer: int, odd: Tensor, even: Tensor):
@@ -97,10 +122,10 @@ class GatedStep(nn.Module):
 class PlainStep(nn.Module):
     """Nodes without a symmetry, inputs and outputs, take in a message."""
 
-    def __init__(self, features: int, messages: int, dropout: float):
+    def __init__(self, features: int, messages: int):
         super().__init__()
         self.norm = nn.LayerNorm(features)
-        self.update = mlp([features + messages, 2 * features, features], dropout=dropout)
+        self.update = mlp([features + messages, 2 * features, features])
 
     def forward(self, own: Tensor, message: Tensor) -> Tensor:
         return own + self.update(torch.cat([self.norm(own), message], dim=-1))
@@ -109,11 +134,11 @@ class PlainStep(nn.Module):
 class BackwardStep(nn.Module):
     """A hidden layer hears from the layer after it, whose odd features become weight type by the cosine."""
 
-    def __init__(self, features: int, dropout: float):
+    def __init__(self, after: int, features: int):
         super().__init__()
-        self.send = nn.Sequential(OddNorm(features), nn.Linear(features, features, bias=False))
+        self.send = nn.Sequential(OddNorm(after), nn.Linear(after, features, bias=False))
         self.norm = OddNorm(features)
-        self.update = SignUpdate(features, features, dropout=dropout)
+        self.update = SignUpdate(features, features)
 
     def forward(self, after: Tensor, wiring: Wiring, layer: int, odd: Tensor, even: Tensor):
         """New odd and even features of hidden layer ``layer``, from 0."""
@@ -127,11 +152,12 @@ class BackwardStep(nn.Module):
 class BackwardSweep(nn.Module):
     """From outputs to inputs, each layer hearing from the one after it."""
 
-    def __init__(self, hidden: int, features: int, dropout: float):
+    def __init__(self, hidden: int, channels: int, features: int):
         super().__init__()
-        self.steps = nn.ModuleList(BackwardStep(features, dropout) for _ in range(hidden))
+        after = [features] * (hidden - 1) + [channels]
+        self.steps = nn.ModuleList(BackwardStep(width, features) for width in after)
         self.send = nn.Sequential(OddNorm(features), nn.Linear(features, features, bias=False))
-        self.norm, self.to_input = OddNorm(features), PlainStep(features, features, dropout)
+        self.norm, self.to_input = OddNorm(features), PlainStep(channels, features)
 
     def forward(self, nodes: Nodes, wiring: Wiring) -> Nodes:
         nodes = list(nodes)
@@ -148,43 +174,24 @@ class SignBlock(nn.Module):
     """One sweep from inputs to outputs and, where asked for, one back; each layer hears its newest neighbour.
 
     Args:
-        sizes: of the fields' layers.
-        channels: C, of the messages forth.
-        features: odd ones of a node, and as many even ones.
-        form: of the forward steps, ``sine`` or ``gated``.
-        identity: see :class:`SineStep`.
-        backward: whether there is a sweep back.
-        dropout: of the units of the updates.
+        hidden: hidden layers of the fields.
+        config: how they are swept.
     """
 
-    def __init__(
-        self,
-        sizes: tuple[int, ...],
-        channels: int,
-        features: int,
-        form: str,
-        identity: bool,
-        backward: bool,
-        dropout: float = 0.0,
-    ):
+    def __init__(self, hidden: int, config: SignBlockConfig):
         super().__init__()
-        hidden = len(sizes) - 2
-        # What inputs say is like coordinates: in the range that fields are made for.
-        self.said_IC = nn.Parameter(torch.rand(sizes[0], channels) * 2 - 1)
-        self.share = nn.Linear(features, channels, bias=False)
-        if form == "sine":
-            steps = [SineStep(channels, features, dropout, identity) for _ in range(hidden)]
-            if identity:
-                nn.init.zeros_(self.share.weight)
+        channels, features = config.channels, config.node_features
+        if config.form == "sine":
+            identity = config.start == "identity"
+            steps = [SineStep(channels, features, identity) for _ in range(hidden)]
         else:
-            steps = [GatedStep(channels, features, dropout) for _ in range(hidden)]
+            steps = [GatedStep(channels, features) for _ in range(hidden)]
         self.steps = nn.ModuleList(steps)
-        self.to_output = PlainStep(features, channels, dropout)
-        self.back = BackwardSweep(hidden, features, dropout) if backward else None
+        self.to_output = PlainStep(channels, channels)
+        self.back = BackwardSweep(hidden, channels, features) if config.backward else None
 
     def forward(self, nodes: Nodes, wiring: Wiring) -> Nodes:
-        nodes = list(nodes)
-        said = self.said_IC + self.share(nodes[0][0])
+        nodes, said = list(nodes), nodes[0][0]
         for layer, step in enumerate(self.steps):
             said, odd, even = step(said, wiring, layer, *nodes[layer + 1])
             nodes[layer + 1] = odd, even

@@ -53,16 +53,14 @@ class SignUpdate(nn.Module):
         features: odd ones of a node, and as many even ones.
         odd_messages: channels of the messages that change their sign with ``odd``.
         even_messages: channels of those that never do.
-        dropout: of the units.
     """
 
-    def __init__(self, features: int, odd_messages: int, even_messages: int = 0, dropout: float = 0.0):
+    def __init__(self, features: int, odd_messages: int, even_messages: int = 0):
         super().__init__()
         odd = features + odd_messages
         self.norm_odd, self.norm_even = OddNorm(features), nn.LayerNorm(features)
         self.invariant = EvenUnits(odd, features)
         self.units = nn.Linear(2 * features + even_messages, 2 * features)
-        self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(2 * features, 2 * features)
         self.gamma = nn.Linear(odd, features, bias=False)
 
@@ -73,6 +71,6 @@ class SignUpdate(nn.Module):
         parts = [self.norm_even(even), self.invariant(seen)]
         if even_messages is not None:
             parts.append(even_messages)
-        units = self.dropout(F.silu(self.units(torch.cat(parts, dim=-1))))
+        units = F.silu(self.units(torch.cat(parts, dim=-1)))
         change, gate = self.output(units).chunk(2, dim=-1)
         return odd + self.gamma(seen) * (1 + gate), even + change

@@ -1,12 +1,11 @@
 """From fields to features of all their neurons, by blocks of message passing.
 
-Shape suffixes: B fields, I inputs, O outputs, n neurons of a layer, F features.
+Shape suffixes: B fields, I inputs, O outputs, n neurons of a layer, C channels, F features.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,58 +13,36 @@ from torch import Tensor, nn
 from wsapps.config import doc
 from wsapps.config.checks import at_least_one
 from wsapps_weightspace.layers.normalisation import LayerScale
-from wsapps_weightspace.layers.scale_gmn import Nodes, SignBlock, Wiring, plain
+from wsapps_weightspace.layers.scale_gmn import Nodes, SignBlock, SignBlockConfig, Wiring, plain
 from wsapps_weightspace.symmetry.phasor import phasors
 from wsapps_weightspace.weights import Architecture, FieldWeights
 
 
 @dataclass
-class SignTrunkConfig:
+class SignTrunkConfig(SignBlockConfig):
     """Settings of a :class:`SignTrunk`."""
 
-    channels: int = doc("channels of the messages from inputs to outputs", default=128)
-    node_features: int = doc("odd features a node, and as many even ones", default=32)
     blocks: int = doc("sweeps of messages", default=1)
-    backward: bool = doc("sweep back after each sweep forth", default=True)
-    form: Literal["sine", "gated"] = doc(
-        "how hidden neurons take in messages: as sine layers do, or by gates and even units alone",
-        default="sine",
-    )
-    start: Literal["identity", "random"] = doc(
-        "sine: how channels mix at first; by identity the first sweep begins as evaluations of the field at "
-        "as many coordinates, which are learned",
-        default="identity",
-    )
 
     def __post_init__(self) -> None:
-        at_least_one(self, "channels", "node_features", "blocks")
+        super().__post_init__()
+        at_least_one(self, "blocks")
 
 
 class SignTrunk(nn.Module):
     """Fields to features of all nodes, equivariant to every symmetry of sine networks.
 
-    Returns ``(odd, even)`` for each layer from inputs to outputs, ``(B, n, F)`` each. Of hidden neurons, odd
-    features change their sign with the activation and even ones do not; of inputs and outputs the two are the
-    same features.
+    Returns ``(odd, even)`` for each layer from inputs to outputs. Of hidden neurons, ``(B, n, F)`` each, odd
+    features change their sign with the activation and even ones do not; of inputs and outputs, ``(B, n, C)``,
+    the two are the same features.
     """
 
-    def __init__(self, architecture: Architecture, config: SignTrunkConfig, dropout: float = 0.0):
+    def __init__(self, architecture: Architecture, config: SignTrunkConfig):
         super().__init__()
         self.architecture = architecture
         self.scale = LayerScale(architecture)
-        self.inputs = SignInputs(architecture, config.node_features)
-        self.blocks = nn.ModuleList(
-            SignBlock(
-                architecture.sizes,
-                config.channels,
-                config.node_features,
-                config.form,
-                config.start == "identity",
-                config.backward,
-                dropout,
-            )
-            for _ in range(config.blocks)
-        )
+        self.inputs = SignInputs(architecture, config.channels, config.node_features)
+        self.blocks = nn.ModuleList(SignBlock(architecture.layers - 1, config) for _ in range(config.blocks))
 
     def prepare(self, fields: FieldWeights) -> None:
         """Take the scales of the layers from these fields."""
@@ -93,18 +70,19 @@ class SignTrunk(nn.Module):
 class SignInputs(nn.Module):
     """What nodes know of themselves: hidden neurons their phase, inputs their place, outputs both."""
 
-    def __init__(self, architecture: Architecture, features: int):
+    def __init__(self, architecture: Architecture, channels: int, features: int):
         super().__init__()
         inputs, *hidden, outputs = architecture.sizes
         self.sine = nn.ParameterList(0.5 * torch.randn(features) for _ in hidden)
         self.phase = nn.ModuleList(nn.Linear(1, features) for _ in hidden)
-        self.input_IF = nn.Parameter(torch.randn(inputs, features))
-        self.output_OF = nn.Parameter(torch.randn(outputs, features))
-        self.output_bias_OF = nn.Parameter(torch.randn(outputs, features))
+        # Like coordinates: in the range that fields are made for.
+        self.input_IC = nn.Parameter(torch.rand(inputs, channels) * 2 - 1)
+        self.output_OC = nn.Parameter(torch.randn(outputs, channels))
+        self.output_bias_OC = nn.Parameter(torch.randn(outputs, channels))
 
     def forward(self, wiring: Wiring, output_bias: Tensor) -> Nodes:
-        nodes = [plain(self.input_IF.expand(len(output_bias), -1, -1))]
+        nodes = [plain(self.input_IC.expand(len(output_bias), -1, -1))]
         for layer, (cosine, sine) in enumerate(zip(wiring.cosine, wiring.sine, strict=True)):
             twice = cosine.square() - sine.square()  # cos(2 omega b), even
             nodes.append((sine * self.sine[layer], self.phase[layer](twice)))
-        return [*nodes, plain(self.output_OF + output_bias[..., None] * self.output_bias_OF)]
+        return [*nodes, plain(self.output_OC + output_bias[..., None] * self.output_bias_OC)]

@@ -49,7 +49,7 @@ class ScaleGmnModel(FieldClassifier):
         hidden = architecture.sizes[1:-1]
         self.readouts = nn.ModuleList(HiddenReadout(features) for _ in hidden)
         ends = architecture.sizes[0] * config.backward + architecture.sizes[-1]
-        sizes = [features * (2 * len(hidden) + ends), config.width, config.width]
+        sizes = [2 * features * len(hidden) + config.channels * ends, config.width, config.width]
         self.hidden = mlp(sizes, norm=True, dropout=config.dropout, last=False)
         self.reads_inputs = config.backward  # otherwise they have heard nothing
 
