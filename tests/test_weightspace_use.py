@@ -340,6 +340,19 @@ def test_an_editor_dilates_better_than_nothing(dots, tmp_path):
     assert not (tmp_path / "no").exists()
 
 
+def test_fields_of_fit_a_nef_stand_upright():
+    """Its coordinates are (x, y): the first one runs along a row of the picture."""
+    canvas = canvas_of(SMALL, about=None)
+    assert canvas is not None
+    flat = torch.zeros(1, SMALL.parameters)
+    field = from_flat(flat, SMALL)
+    field.weights[0][:, 0, 0] = 0.1  # one neuron hears x
+    field.weights[1][:, 0, 0] = 1.0
+    picture = canvas.render(field.flat(), SMALL)[0, :, :, 0]
+    assert torch.equal(picture, picture[:1].expand_as(picture))
+    assert bool((picture[0].diff() > 0).all())
+
+
 def square() -> Canvas:
     axis = torch.linspace(-1, 1, SIDE)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1).flatten(0, 1)

@@ -50,7 +50,8 @@ def canvas_of(architecture: Architecture, about: ShardAbout | None) -> Canvas | 
         return None
     if about is None:  # from elsewhere: fit-a-nef's fields show values from -1 to 1 on [-1, 1]^2
         axis = torch.linspace(-1, 1, _SIDE)
-        grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1)
+        # Its first coordinate runs along a row, unlike ours.
+        grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)
         return Canvas(grid.flatten(0, 1), (_SIDE, _SIDE), -1.0, 1.0)
     if about.grid is None or len(about.grid) != 2 or about.coordinates is None:
         return None
