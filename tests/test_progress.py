@@ -53,6 +53,18 @@ def test_a_limit_in_steps(monkeypatch):
         assert shown in said, said
 
 
+def test_what_is_counted_has_a_name(monkeypatch):
+    terminal = Terminal(monkeypatch)
+    progress = Progress(100, None, visible=True, unit="fields")
+    progress.update(0, 0.0, {})
+    progress.update(50, 5.0, {})
+    progress.close()
+    said = terminal.read()
+    assert "50/100 fields" in said
+    assert "10 fields/s" in said
+    assert "steps" not in said
+
+
 def test_a_limit_in_seconds(monkeypatch):
     terminal = Terminal(monkeypatch)
     progress = Progress(None, 100.0, visible=True)

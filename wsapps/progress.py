@@ -15,12 +15,20 @@ _FORMAT = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}
 class Progress:
     """A bar on stderr; silent where that or stdout is no terminal, and on ranks other than the first.
 
-    With a limit in steps the bar counts steps, else seconds. Rate and time left are those since the first
-    update, which leaves compilation and what an earlier process did out; time left obeys both limits.
+    With a limit in steps the bar counts these, by the name that ``unit`` gives them, else seconds. Rate and
+    time left are those since the first update, which leaves compilation and what an earlier process did out;
+    time left obeys both limits.
     """
 
-    def __init__(self, max_steps: int | None, max_seconds: float | None, visible: bool, title: str = ""):
-        self._max_steps, self._max_seconds = max_steps, max_seconds
+    def __init__(
+        self,
+        max_steps: int | None,
+        max_seconds: float | None,
+        visible: bool,
+        title: str = "",
+        unit: str = "steps",
+    ):
+        self._max_steps, self._max_seconds, self._unit = max_steps, max_seconds, unit
         self._first: tuple[int, float] | None = None
         self._latest: tuple[int, float, Mapping[str, float]] | None = None
         self._drawn = 0.0
@@ -28,7 +36,7 @@ class Progress:
         self._bar = tqdm(
             total=max_steps if max_steps is not None else max_seconds,
             desc=title or None,
-            unit="steps" if max_steps is not None else "s",
+            unit=unit if max_steps is not None else "s",
             disable=not shown,
             dynamic_ncols=True,
             bar_format=_FORMAT,
@@ -64,7 +72,7 @@ class Progress:
         shown = [f"{name}={value:.4g}" for name, value in figures.items()]
         if self._max_steps is None:
             shown.append(f"step {step}")
-        shown += [f"{rate:.3g} steps/s", f"ETA {self._time_left(step, seconds, rate)}"]
+        shown += [f"{rate:.3g} {self._unit}/s", f"ETA {self._time_left(step, seconds, rate)}"]
         self._bar.set_postfix_str(", ".join(shown), refresh=False)
         self._bar.refresh()
         self._drawn = time.monotonic()

@@ -37,7 +37,7 @@ class BuildProgress:
         self._interrupts = InterruptWatch()
         self._file = run.folder.path / _FILE.format(run.accelerator.process_index)
         self._shards = read_fitting(self._file)
-        self._bar = Progress(fields, None, run.is_main)
+        self._bar = Progress(fields, None, run.is_main, unit="fields")
 
     def __enter__(self) -> BuildProgress:
         self._interrupts.__enter__()
@@ -76,7 +76,7 @@ class BuildProgress:
         seconds = time.monotonic() - self._began
         done = self._ticked * self.run.accelerator.num_processes  # the other ranks are about as fast
         rate = done / max(seconds, 1e-9)
-        figures: dict[str, float] = {"fields/s": rate}
+        figures: dict[str, float] = {}
         if self._psnr:
             figures["psnr"] = sum(self._psnr) / len(self._psnr)
         self._bar.update(min(self.fields, int(self._already + done)), seconds, figures)

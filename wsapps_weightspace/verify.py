@@ -57,7 +57,7 @@ def verify(arguments: Sequence[str]) -> None:
     count = len(some_shard_paths(folder))
     original = None if config.compare == "no" else find_original(folder, config)
     began = time.monotonic()
-    bar = Progress(count, None, visible=True, title="shards")
+    bar = Progress(count, None, visible=True, title="verifying", unit="shards")
     try:
         findings = verify_folder(
             folder,
