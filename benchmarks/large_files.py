@@ -2,10 +2,11 @@
 
     python benchmarks/large_files.py data.root=DATA out=runs/large [only=photo,song] [seconds=300]
 
-The files are made from the data once: a photograph of 4096x2048 (eight DIV2K pictures, enlarged twice), a
-song of three minutes (the Bach prelude over and over, transposed each time), Lucy in 1.6 million triangles
-(each of hers in 16), and the ERA5 map of 1 degree on the 721x1440 points of a quarter degree. Each is fitted
-by ``python -m wsapps_signals.fit`` at its defaults, in a process of its own.
+The files are made from the data once: a photograph of 4096x2048 (eight DIV2K pictures, enlarged twice); a
+quilt of that size of Kodak pictures in their full detail (mirrored, then flipped), on which no setting was
+chosen; a song of three minutes (the Bach prelude over and over, transposed each time); Lucy in 1.6 million
+triangles (each of hers in 16); the ERA5 map of 1 degree on the 721x1440 points of a quarter degree. Each is
+fitted by ``python -m wsapps_signals.fit`` at its defaults, in a process of its own.
 """
 
 from __future__ import annotations
@@ -50,6 +51,13 @@ def make_photo(data: Path, file: Path) -> None:
     whole.resize((2 * whole.width, 2 * whole.height), Image.Resampling.BICUBIC).save(file)
 
 
+def make_quilt(data: Path, file: Path) -> None:
+    kodak = [iio.imread(path) for path in sorted((data / "kodak").glob("*.png"))]
+    patches = [*kodak, *(picture[:, ::-1] for picture in kodak), *(picture[::-1] for picture in kodak)]
+    rows = [np.concatenate(patches[first : first + 8], axis=1) for first in range(0, 32, 8)]
+    iio.imwrite(file, np.concatenate(rows))
+
+
 def make_song(data: Path, file: Path, seconds: float = 180.0) -> None:
     theme, rate = soundfile.read(data / "audio" / "bach.wav", dtype="float32")
     parts, length, part = [], 0, 0
@@ -77,6 +85,7 @@ def make_map(data: Path, file: Path) -> None:
 
 CASES = {
     "photo": Case("photo_4k.png", make_photo, "image", "psnr", 28),
+    "quilt": Case("quilt_4k.png", make_quilt, "image", "psnr", 28),
     "song": Case("song.wav", make_song, "audio", "psnr", 25),
     "mesh": Case("lucy_1600k.ply", make_mesh, "occupancy", "iou", 0.97),
     "map": Case("t2m_quarter_degree.nc", make_map, "sphere", "psnr", 35),

@@ -55,6 +55,14 @@ def test_fits_a_small_signal():
     assert after > 40
 
 
+def test_the_default_field_is_also_right_between_the_samples():
+    samples, between = torch.linspace(-1, 1, 200)[:, None], torch.linspace(-1, 1, 799)[:, None]
+    field = quick(samples, torch.sin(30 * samples**2), width=256, steps=None)
+    with torch.no_grad():
+        rms = (field(between) - torch.sin(30 * between**2)).square().mean().sqrt()
+    assert rms < 0.05  # 0.5 where alpha is too large
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_weight_scaling_learns_faster_than_siren(seed):
     """What the project exists for. Measured: 54 to 56 dB against 34 to 36 dB, over four seeds."""
