@@ -42,6 +42,12 @@ class Run:
         if self.is_main:
             _log.info(message, *values)
 
+    def forget(self) -> None:
+        """Leave nothing of a training to the next one in this process: models, compiled functions."""
+        self.accelerator.free_memory()
+        # Dynamo stops compiling a function that it has compiled a few times, for other runs.
+        torch.compiler.reset()
+
     def usual_metrics(self, result: FitResult) -> dict[str, float | str]:
         """The figures that metrics.json has in every application."""
         return {
@@ -100,9 +106,7 @@ def one_of_many(run: Run) -> Iterator[None]:
         run.say("%s", error)
         if run.is_main:
             run.folder.write_metrics({"diverged": 1})
-    run.accelerator.free_memory()
-    # Dynamo stops compiling a function that it has compiled a few times, for other runs.
-    torch.compiler.reset()
+    run.forget()
 
 
 def _stop_logging(handler: logging.Handler) -> None:

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from wsapps.accelerator import make_accelerator, on_main
+from wsapps.alpha import with_auto_alpha
 from wsapps.command import run_command
 from wsapps.config import load_or_help
 from wsapps.cpu import prepare_cpu
@@ -23,6 +24,7 @@ from wsapps_weightspace.about import ShardAbout
 from wsapps_weightspace.build_config import BuildConfig
 from wsapps_weightspace.build_outputs import write_outputs
 from wsapps_weightspace.build_progress import BuildProgress
+from wsapps_weightspace.choose_alpha import chosen_alpha
 from wsapps_weightspace.datasets import load_samples
 from wsapps_weightspace.fitting import Fitted, Fitter, make_fitter, resolve_engine
 from wsapps_weightspace.initial import initial_weights
@@ -38,6 +40,7 @@ PROGRAM = "python -m wsapps_weightspace.build"
 
 def build(arguments: Sequence[str]) -> None:
     """The command's body; ``arguments`` are ``key=value``."""
+    arguments = with_auto_alpha(arguments, "init.alpha")
     config = load_or_help(BuildConfig, "build", "weightspace", PROGRAM, arguments)
     if config is None:
         return
@@ -49,6 +52,8 @@ def build(arguments: Sequence[str]) -> None:
             decibels = run.folder.read_metrics().get("fit/psnr", float("nan"))
             run.say("%s is finished (%.2f dB); choose another out= for a new one", run.folder.path, decibels)
             return
+        if config.alpha == "auto":
+            problem = _with_chosen_alpha(problem, run)
         build_fields(problem, run)
 
 
@@ -83,6 +88,13 @@ def make_problem(config: BuildConfig, accelerator: Accelerator) -> BuildProblem:
     engine = resolve_engine(config.fitting.engine, about.architecture, accelerator.device)
     config = replace(config, fitting=replace(config.fitting, engine=engine))
     return BuildProblem(config, samples, numbering, config.about(samples))
+
+
+def _with_chosen_alpha(problem: BuildProblem, run: Run) -> BuildProblem:
+    config, samples, device = problem.config, problem.samples, run.accelerator.device
+    alpha = on_main(run.accelerator, lambda: chosen_alpha(config, samples, device, run))
+    config = replace(config, init=replace(config.init, alpha=alpha))
+    return replace(problem, config=config, about=config.about(samples))
 
 
 def build_fields(problem: BuildProblem, run: Run) -> None:

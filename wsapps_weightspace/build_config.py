@@ -6,8 +6,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from dataclasses import field as nested
-from typing import Any
+from typing import Any, Literal
 
+from wsapps.alpha import AutoAlphaConfig
 from wsapps.config import doc, from_yaml
 from wsapps.config.checks import at_least_one
 from wsapps.errors import UserError
@@ -22,7 +23,7 @@ from wsapps_weightspace.weights import Architecture
 
 _MOST_FIELDS = 1 << 31
 #: Settings that change no field.
-_NOT_OF_FIELDS = ("out", "num_threads")
+_NOT_OF_FIELDS = ("out", "num_threads", "alpha", "auto_alpha")
 
 
 @dataclass
@@ -59,6 +60,11 @@ class BuildConfig:
     data: DataConfig = nested(default_factory=DataConfig)
     field: FieldConfig = nested(default_factory=FieldConfig)
     init: InitialConfig = nested(default_factory=InitialConfig)
+    alpha: Literal["auto"] | None = doc(
+        "auto chooses init.alpha by fits of some samples, as init.alpha=auto does; null takes init.alpha",
+        default=None,
+    )
+    auto_alpha: AutoAlphaConfig = nested(default_factory=AutoAlphaConfig)
     views: ViewsConfig = nested(default_factory=ViewsConfig)
     fitting: FittingConfig = nested(default_factory=FittingConfig)
     val_fraction: float = doc("share of the samples not for the test that validates", default=0.1)

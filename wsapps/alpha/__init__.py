@@ -1,13 +1,15 @@
 """``alpha=auto``: choosing the weight scaling for the user, by trials and one rule.
 
-Each application makes the trials that suit it, side by side (:func:`race` on :class:`EnsembleTrials`) or one
-after the other (:func:`try_in_turn`), and :func:`choose` applies the rule to their learning curves.
+Each application makes the trials that suit it: side by side (:func:`race` on :class:`EnsembleTrials`) or one
+after the other (:func:`try_in_turn`), to whose curves :func:`choose` applies the rule; or on patches of a
+signal (:func:`settle`, :func:`choose_on_patches`).
 """
 
-from wsapps.alpha.config import AutoAlphaConfig
+from wsapps.alpha.config import AutoAlphaConfig, with_auto_alpha
 from wsapps.alpha.curve import Curve
 from wsapps.alpha.ensemble_trials import EnsembleTrials, Points
 from wsapps.alpha.in_turn import try_in_turn
+from wsapps.alpha.patches import Reference, choose_on_patches, settle
 from wsapps.alpha.race import most_training, race
 from wsapps.alpha.record import draw_choice, read_record, told, write_record
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict, choose, untried
@@ -19,14 +21,18 @@ __all__ = [
     "Curve",
     "EnsembleTrials",
     "Points",
+    "Reference",
     "Verdict",
     "choose",
+    "choose_on_patches",
     "draw_choice",
     "most_training",
     "race",
     "read_record",
+    "settle",
     "told",
     "try_in_turn",
     "untried",
+    "with_auto_alpha",
     "write_record",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wsapps.config import doc
@@ -25,6 +26,13 @@ class AutoAlphaConfig:
     def __post_init__(self) -> None:
         if not self.candidates or not all(math.isfinite(a) and a > 0 for a in self.candidates):
             raise ValueError(f"candidates must be finite and positive, and not empty, got {self.candidates}")
+        if max(self.candidates) <= 1:
+            raise ValueError(f"candidates must hold one above 1, got {self.candidates}")
         if not 0 < self.part <= 1:
             raise ValueError(f"part must lie in (0, 1], got {self.part}")
         not_negative(self, "tolerance")
+
+
+def with_auto_alpha(arguments: Sequence[str], key: str) -> list[str]:
+    """Arguments of a command in which ``<key>=auto`` reads ``alpha=auto``; the key itself is a number."""
+    return ["alpha=auto" if argument == f"{key}=auto" else argument for argument in arguments]

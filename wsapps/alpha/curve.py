@@ -16,12 +16,14 @@ class Curve:
         steps: at which it was looked at, ascending.
         fitted: score on the samples that it is fitted to, at each look.
         held_out: score on samples that it never saw.
+        averaged: looks whose mean is the score at the end; trials on batches scatter.
     """
 
     alpha: float
     steps: list[float] = field(default_factory=list)
     fitted: list[float] = field(default_factory=list)
     held_out: list[float] = field(default_factory=list)
+    averaged: int = 3
 
     def add(self, step: float, fitted: float, held_out: float) -> None:
         """Note a look."""
@@ -36,13 +38,13 @@ class Curve:
 
     @property
     def last_fitted(self) -> float:
-        """The fitted score at the end: the mean of the last three looks, which trials on batches scatter."""
-        return _mean_of_last(self.fitted)
+        """The fitted score at the end, the mean of the last ``averaged`` looks."""
+        return statistics.fmean(self.fitted[-self.averaged :])
 
     @property
     def last_held_out(self) -> float:
         """The held-out score at the end, likewise."""
-        return _mean_of_last(self.held_out)
+        return statistics.fmean(self.held_out[-self.averaged :])
 
     def steps_to(self, target: float) -> float:
         """Steps to the first fitted score of at least ``target``, linear between looks; infinite if never."""
@@ -55,7 +57,3 @@ class Curve:
                     return self.steps[index]
                 return last + (self.steps[index] - last) * (target - before) / (score - before)
         return math.inf
-
-
-def _mean_of_last(scores: list[float]) -> float:
-    return statistics.fmean(scores[-3:])

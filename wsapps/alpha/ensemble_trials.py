@@ -29,9 +29,11 @@ class Points:
 
 @dataclass
 class _Contestant:
-    """One alpha: its fields (G), Adam's moments of each parameter (G, ...), and how far it is."""
+    """One alpha: its fields (G) and their running means, Adam's moments of each parameter (G, ...), and how
+    far it is."""
 
     fields: list[nn.Module]
+    means: list[nn.Module]
     curve: Curve
     step: int = 0
     moments: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
@@ -46,7 +48,9 @@ class EnsembleTrials:
         fitted, held_out: points whose scores are looked at.
         optimizer: the run's settings; decay follows the part of ``steps`` that is done.
         steps: of a whole trial.
-        looks: how often the scores are looked at in that.
+        look_every: steps between looks at the scores.
+        average: of scores, 0 for those of the parameters as they are; else the decay a step of running means
+            of the parameters, which have less of the batches' noise.
         peak: of the PSNRs.
         tick: called after every step with the number of fields that made it.
     """
@@ -59,14 +63,15 @@ class EnsembleTrials:
         held_out: Points,
         optimizer: OptimizerConfig,
         steps: int,
-        looks: int = 24,
+        look_every: int,
+        average: float = 0.0,
         peak: float = 1.0,
         tick: Callable[[int], None] = lambda count: None,
     ):
-        self._contestants = {a: _Contestant(list(group), Curve(a)) for a, group in fields.items()}
+        self._contestants = {a: _Contestant(list(g), list(g), Curve(a)) for a, g in fields.items()}
         self.batch, self.fitted, self.held_out = batch, fitted, held_out
         self.optimizer, self.steps, self.peak, self.tick = optimizer, steps, peak, tick
-        self.look_every = max(1, steps // looks)
+        self.look_every, self.average = look_every, average
 
     def curve(self, alpha: float) -> Curve:
         """The curve of an alpha so far."""
@@ -84,16 +89,25 @@ class EnsembleTrials:
         if not chosen or chosen[0].step >= step:
             return
         ensemble = FieldEnsemble([module for one in chosen for module in one.fields])
+        means = [module for one in chosen for module in one.means]
+        mean = FieldEnsemble(means) if self.average else ensemble
         optimizer = self._restored_optimizer(ensemble, chosen)
         if chosen[0].step == 0:
-            self._look(ensemble, chosen, 0)
+            self._look(mean, chosen, 0)
         for now in range(chosen[0].step, step):
             set_learning_rate(optimizer, learning_rate(self.optimizer, now, now / self.steps))
             self._train_step(ensemble, optimizer, self.batch(now), len(chosen))
+            if self.average:
+                _follow(mean, ensemble, 1 - self.average)
             self.tick(len(ensemble))
             if (now + 1) % self.look_every == 0 or now + 1 == step:
-                self._look(ensemble, chosen, now + 1)
-        self._take_back(ensemble, optimizer, chosen, step)
+                self._look(mean, chosen, now + 1)
+        self._take_back(ensemble, mean, optimizer, chosen, step)
+
+    def squared_errors(self, alpha: float, points: Points) -> Tensor:
+        """Squared errors ``(G, P)`` of an alpha's fields, or of their running means, over channels."""
+        with torch.no_grad():
+            return self._errors(FieldEnsemble(self._contestants[alpha].means), points, 1).mean(dim=2)
 
     def _train_step(
         self, ensemble: FieldEnsemble, optimizer: torch.optim.Optimizer, points: Points, alphas: int
@@ -140,6 +154,7 @@ class EnsembleTrials:
     def _take_back(
         self,
         ensemble: FieldEnsemble,
+        mean: FieldEnsemble,
         optimizer: torch.optim.Optimizer,
         chosen: Sequence[_Contestant],
         step: int,
@@ -148,10 +163,18 @@ class EnsembleTrials:
         for place, one in enumerate(chosen):
             rows = slice(place * groups, (place + 1) * groups)
             one.fields = [ensemble.member(row) for row in range(rows.start, rows.stop)]
+            one.means = [mean.member(row) for row in range(rows.start, rows.stop)]
             for name, parameter in ensemble.named_parameters():
                 state = optimizer.state[parameter]
                 one.moments[name] = (state["exp_avg"][rows].clone(), state["exp_avg_sq"][rows].clone())
             one.step = step
+
+
+@torch.no_grad()
+def _follow(mean: FieldEnsemble, ensemble: FieldEnsemble, weight: float) -> None:
+    """Move running means towards the parameters."""
+    for kept, now in zip(mean.parameters(), ensemble.parameters(), strict=True):
+        kept.lerp_(now, weight)
 
 
 def _clip_each(ensemble: FieldEnsemble, limit: float) -> None:

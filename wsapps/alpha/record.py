@@ -14,7 +14,7 @@ import matplotlib
 from matplotlib.figure import Figure as Canvas
 
 from wsapps.alpha.curve import Curve
-from wsapps.alpha.rule import Choice
+from wsapps.alpha.rule import Choice, Verdict
 from wsapps.atomic import explained, write_bytes, write_json
 from wsapps.errors import UserError
 
@@ -64,20 +64,16 @@ def told(choice: Choice) -> list[str]:
     if len(choice.verdicts) == 1:
         return [f"alpha {choice.alpha:g}: {choice.chosen.fate}"]
     lines = [
-        f"alpha {v.alpha:g}: {_speed(v.speed_up)}, fitted {v.fitted:.2f}, held-out {v.held_out:.2f} after "
-        f"{v.steps:g} steps: {v.fate}"
+        f"alpha {v.alpha:g}: {_steps(v)}, fitted {v.fitted:.2f}, held-out {v.held_out:.2f} after {v.steps:g} "
+        f"steps: {v.fate}"
         for v in choice.verdicts
     ]
-    chosen = choice.chosen
-    lines.append(
-        f"alpha={choice.alpha:g}: {chosen.speed_up:.2f} times as fast as alpha = 1 to its "
-        f"{choice.target:.2f}; held-out score {chosen.held_out:.2f}, at least {choice.floor:.2f} is asked"
-    )
-    return lines
+    asked = f"target {choice.target:.2f}, held-out score of at least {choice.floor:.2f}"
+    return [*lines, f"alpha={choice.alpha:g} is chosen ({asked})"]
 
 
 def draw_choice(file: Path, choice: Choice, curves: Sequence[Curve]) -> None:
-    """Draw the fitted and held-out scores over steps, and the speed-up against the held-out score."""
+    """Draw the fitted and held-out scores over steps, and steps to the target against the held-out score."""
     canvas = Canvas(figsize=(13, 3.6), layout="constrained")
     fitted, held_out, trade = canvas.subplots(1, 3)
     palette = matplotlib.colormaps["viridis"]
@@ -87,21 +83,17 @@ def draw_choice(file: Path, choice: Choice, curves: Sequence[Curve]) -> None:
         fitted.plot(curve.steps, curve.fitted, color=colour, linewidth=width, label=f"alpha {curve.alpha:g}")
         held_out.plot(curve.steps, curve.held_out, color=colour, linewidth=width)
     for verdict in choice.verdicts:
-        taken = verdict.alpha == choice.alpha
-        trade.plot([verdict.held_out], [verdict.speed_up], "o" if taken else "x", color="k", markersize=8)
-        trade.annotate(
-            f"{verdict.alpha:g}",
-            (verdict.held_out, verdict.speed_up),
-            xytext=(6, 4),
-            textcoords="offset points",
-        )
+        if math.isfinite(verdict.steps_to_target):
+            place = (verdict.held_out, verdict.steps_to_target)
+            mark = "o" if verdict.alpha == choice.alpha else "x"
+            trade.plot(*([value] for value in place), mark, color="k", markersize=8)
+            trade.annotate(f"{verdict.alpha:g}", place, xytext=(6, 4), textcoords="offset points")
     fitted.axhline(choice.target, color="k", linestyle=":", linewidth=1)
-    for panel in (held_out, trade):
-        line = panel.axhline if panel is held_out else panel.axvline
-        line(choice.floor, color="k", linestyle=":", linewidth=1)
+    held_out.axhline(choice.floor, color="k", linestyle=":", linewidth=1)
+    trade.axvline(choice.floor, color="k", linestyle=":", linewidth=1)
     fitted.set(title="fitted samples (dotted: target)", xlabel="step", ylabel="score, dB")
     held_out.set(title="held-out samples (dotted: least)", xlabel="step")
-    trade.set(title="circle: chosen", xlabel="held-out score, dB", ylabel="speed-up")
+    trade.set(title="circle: chosen", xlabel="held-out score, dB", ylabel="steps to the target")
     fitted.legend(fontsize=7)
     for panel in (fitted, held_out, trade):
         panel.grid(alpha=0.3)
@@ -110,5 +102,8 @@ def draw_choice(file: Path, choice: Choice, curves: Sequence[Curve]) -> None:
     write_bytes(file, picture.getvalue())
 
 
-def _speed(speed_up: float) -> str:
-    return f"{speed_up:.2f} times as fast" if speed_up > 0 else "target not reached"
+def _steps(verdict: Verdict) -> str:
+    if not math.isfinite(verdict.steps_to_target):
+        return "target not reached"
+    speed = "" if math.isnan(verdict.speed_up) else f" ({verdict.speed_up:.2f} times as fast)"
+    return f"target in {verdict.steps_to_target:.0f} steps{speed}"

@@ -24,13 +24,16 @@ class Verdict:
 
     Attributes:
         alpha: the candidate.
-        speed_up: steps of alpha = 1 over its steps to the target; 0 where it was not reached.
+        steps_to_target: infinite where it was not reached.
+        speed_up: steps of alpha = 1 over its own; 0 where the target was not reached, NaN where the two were
+            not trained on the same points.
         fitted, held_out: its scores at the end, means of its last three looks.
         steps: how far it was trained.
         fate: in words, why it was chosen or not.
     """
 
     alpha: float
+    steps_to_target: float
     speed_up: float
     fitted: float
     held_out: float
@@ -62,7 +65,7 @@ class Choice:
 
 def untried(why: str) -> Choice:
     """Alpha = 1, where no trial could be made."""
-    verdict = Verdict(REFERENCE, 1.0, math.nan, math.nan, 0, f"chosen without trials: {why}")
+    verdict = Verdict(REFERENCE, math.nan, 1.0, math.nan, math.nan, 0, f"chosen without trials: {why}")
     return Choice(REFERENCE, math.nan, math.nan, [verdict])
 
 
@@ -98,6 +101,7 @@ def choose(curves: Sequence[Curve], tolerance: float) -> Choice:
     verdicts = [
         Verdict(
             each,
+            curve.steps_to(target),
             speed_ups[each],
             curve.last_fitted,
             curve.last_held_out,

@@ -1,0 +1,128 @@
+"""``alpha=auto`` for a dataset of fields: some samples are fitted from every alpha and scored between points.
+
+The fields of all samples stand for one run: scores and steps are their means.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from wsapps.alpha import REFERENCE, Choice, Curve, choose, read_record, told, untried, write_record
+from wsapps.alpha.record import RECORD
+from wsapps.errors import UserError
+from wsapps.run import Run
+from wsapps.seeding import generator
+from wsapps_weightspace.build_config import BuildConfig
+from wsapps_weightspace.fitting import FittingConfig, make_fitter
+from wsapps_weightspace.fitting.fitter import psnr_of
+from wsapps_weightspace.initial import initial_weights
+from wsapps_weightspace.numbering import Numbering, Numbers
+from wsapps_weightspace.samples import LabelledSamples
+from wsapps_weightspace.views import targets_of
+from wsapps_weightspace.weights import FieldWeights, evaluate
+
+_LEAST_FIELDS, _MOST_FIELDS = 8, 64  # that are fitted from each alpha
+_HELD_OUT = 8  # one of so many points
+_FITS = 2  # of each field: to the end, and to the score of alpha = 1
+
+
+def chosen_alpha(config: BuildConfig, samples: LabelledSamples, device: torch.device, run: Run) -> float:
+    """The alpha for a build: by trials now, or by those of an earlier process in the run's folder.
+
+    ``alpha.json`` and ``alpha.png`` go into the folder. For the first rank alone.
+
+    Raises:
+        UserError: alpha = 1 diverges, or the record is damaged.
+    """
+    record = read_record(run.folder.path)
+    if record is not None:
+        run.say("alpha=%g was chosen before, see %s", record["alpha"], run.folder.path / RECORD)
+        return float(record["alpha"])
+    began = time.monotonic()
+    choice, curves, fields = choose_alpha(config, samples, device)
+    seconds = time.monotonic() - began
+    for line in told(choice):
+        run.say("%s", line)
+    run.say("alpha=auto chose %g in %.1f s, by %d fields of each", choice.alpha, seconds, fields)
+    write_record(run.folder.path, choice, curves, {"seconds": seconds, "fields": fields})
+    return choice.alpha
+
+
+def choose_alpha(
+    config: BuildConfig, samples: LabelledSamples, device: torch.device
+) -> tuple[Choice, list[Curve], int]:
+    """Fit some samples from every candidate and apply the rule; also how many fields of each.
+
+    A build of so few fields that trials would cost too much keeps alpha = 1.
+
+    Raises:
+        UserError: alpha = 1 diverges.
+    """
+    settings, numbering = config.auto_alpha, config.numbering(samples)
+    alphas = sorted({REFERENCE, *settings.candidates})
+    fields = min(_MOST_FIELDS, int(settings.part * numbering.fields / (_FITS * len(alphas))))
+    if fields < _LEAST_FIELDS:
+        return untried(f"trials would cost more than {settings.part:g} of so few fields"), [], 0
+    trial = _Trial(config, samples, _spread(numbering, fields), device)
+    reference = trial.curve(REFERENCE, None)
+    if reference.diverged:
+        raise UserError("alpha = 1 diverges in the trials of alpha=auto; choose a smaller fitting.lr")
+    others = [trial.curve(alpha, reference.last_fitted) for alpha in alphas if alpha != REFERENCE]
+    curves = sorted([reference, *others], key=lambda curve: curve.alpha)
+    return choose(curves, settings.tolerance), curves, fields
+
+
+class _Trial:
+    """Fits the same samples from any alpha; the same eighth of their points is held out."""
+
+    def __init__(self, config: BuildConfig, samples: LabelledSamples, numbers: Numbers, device: torch.device):
+        self.config, self.numbers, self.device, self.peak = config, numbers, device, samples.peak
+        self.architecture = config.about(samples).architecture
+        coordinates = samples.coordinates
+        self.coordinates = coordinates[numbers.sample] if coordinates.ndim == 3 else coordinates
+        self.targets = targets_of(samples, config.views, numbers, config.seed)
+        count = self.targets.shape[1]
+        order = torch.randperm(count, generator=generator(config.seed, "alpha", "held out"))
+        self.held_out, self.fitted = order[: max(1, count // _HELD_OUT)], order[max(1, count // _HELD_OUT) :]
+
+    def curve(self, alpha: float, target: float | None) -> Curve:
+        """Scores at the end of the steps, and before it the step at which the target was reached.
+
+        Args:
+            target: fitted score, or None for that of the end.
+        """
+        curve = Curve(alpha, averaged=1)
+        weights, fitted, steps = self._fit(alpha, self.config.fitting)
+        held_out = self._score(weights, self.held_out)
+        if target is not None and fitted > target:
+            _, _, sooner = self._fit(alpha, replace(self.config.fitting, target_psnr=target))
+            curve.add(min(sooner, steps), target, held_out)
+        curve.add(steps, fitted, held_out)
+        return curve
+
+    def _fit(self, alpha: float, settings: FittingConfig) -> tuple[FieldWeights, float, float]:
+        """Weights, fitted PSNR and steps, means over the fields."""
+        config = self.config
+        init = replace(config.init, alpha=alpha)
+        initial = initial_weights(self.architecture, init, self.numbers, config.seed)
+        fitter = make_fitter(settings, self.architecture, self.peak, self.device)
+        points = self.coordinates[..., self.fitted, :].contiguous()
+        done = fitter.fit(initial, points, self.targets[:, self.fitted].contiguous())
+        return done.weights, float(done.psnr.double().mean()), float(done.steps.double().mean())
+
+    def _score(self, weights: FieldWeights, rows: Tensor) -> float:
+        with torch.no_grad():
+            values = evaluate(weights, self.architecture, self.coordinates[..., rows, :].contiguous())
+        errors = (values - self.targets[:, rows]).double().square().mean(dim=(1, 2))
+        return float(psnr_of(errors, self.peak).double().mean())
+
+
+def _spread(numbering: Numbering, count: int) -> Numbers:
+    """Evenly spread over all fields."""
+    rows = torch.linspace(0, numbering.fields - 1, count).round().long().tolist()
+    some = [numbering.numbers(row, row + 1) for row in rows]
+    return Numbers(*(torch.cat([getattr(one, name) for one in some]) for name in ("sample", "init", "view")))
