@@ -1,4 +1,4 @@
-"""What a rank of tests/test_pde_two_ranks.py does under torchrun: ``two_ranks_pde.py FOLDER [windows]``."""
+"""What each rank of tests/test_pde_two_ranks.py does: torchrun starts ``two_ranks_pde.py DIR [windows]``."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def gradient(case: str, rank: int, world: int) -> dict[str, Tensor]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     folder, rank = Path(sys.argv[1]), int(os.environ["RANK"])
-    if "windows" in sys.argv:  # a process has one command
+    if "windows" in sys.argv[2:]:  # a process has one command
         sys.exit(main([f"problem={folder / 'heat.yaml'}", f"out={folder / 'windows'}", *WINDOWED]))
     tensors = {
         f"{case}/{name}": value.contiguous()
