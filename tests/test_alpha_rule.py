@@ -14,19 +14,17 @@ from user_errors import one_line_error
 from wsapps.alpha import (
     AutoAlphaConfig,
     Curve,
-    Reference,
     choose,
-    choose_on_patches,
+    choose_predicted,
     most_training,
     race,
     read_record,
-    settle,
     told,
     try_in_turn,
     untried,
     write_record,
 )
-from wsapps.alpha.patches import LAG
+from wsapps.alpha.prediction import LEARNED
 
 STEPS = 64
 
@@ -190,57 +188,13 @@ def test_in_turn_ends_where_alpha_one_diverges():
     assert len(try_in_turn(lambda alpha: line(alpha, math.nan, 1), [1.5, 2], 0.5)) == 1
 
 
-def reference(fitted: float, held_out: float, steps: int = 150) -> Reference:
-    return Reference(steps, fitted, held_out)
-
-
-def on_patch(alpha: float, steps: float, plateau: float) -> Curve:
-    """A candidate that is at 30 dB after so many steps, and whose held-out score stops at ``plateau``."""
-    curve = Curve(alpha)
-    for step in range(0, 101, 5):
-        fitted = 30 * step / steps
-        curve.add(step, fitted, min(fitted, plateau))
-    return curve
-
-
-PATCHES = [on_patch(1.5, 40, 32), on_patch(2, 43, 28), on_patch(2.5, 48, 2)]
-
-
-def test_on_patches_the_largest_that_interpolates_is_taken():
-    choice = choose_on_patches(reference(25, 25), PATCHES, 0.5)
-    assert (choice.alpha, choice.target, choice.floor) == (2, 25 + LAG, 25 + LAG - 0.5)
-    assert [v.fate for v in choice.verdicts] == ["slower", "smaller", "chosen", "held-out score too low"]
-    assert choice.chosen.steps_to_target == pytest.approx(43 * (25 + LAG) / 30)
-    assert choose_on_patches(reference(25, 28), PATCHES, 0.5).alpha == 1.5
-    assert choose_on_patches(reference(25, 40), PATCHES, 0.5).alpha == 1
-
-
-def test_on_patches_the_slow_ones_and_those_that_diverge_are_passed_over():
-    slow, broken = on_patch(3, 80, 40), on_patch(4, 40, 40)
-    broken.fitted[-1] = math.nan
-    choice = choose_on_patches(reference(25, 25), [*PATCHES, slow, broken], 0.5)
-    assert choice.alpha == 2
-    assert {v.alpha: v.fate for v in choice.verdicts if v.alpha > 2.5} == {3: "too slow", 4: "diverged"}
-    # A run that is too short for any of them keeps alpha = 1.
-    assert choose_on_patches(reference(25, 25, steps=40), PATCHES, 0.5).alpha == 1
-    assert choose_on_patches(reference(25, 25), [], 0.5).alpha == 1
-
-
-def test_candidates_stop_where_they_have_settled():
-    def whole(alpha: float, gap: float) -> Curve:
-        curve = Curve(alpha)
-        for step in range(STEPS + 1):
-            curve.add(step, float(step), step - gap)
-        return curve
-
-    broken = whole(4, 0)
-    broken.fitted[12] = math.nan
-    trials = Scripted([whole(1.5, 0.0), whole(2, 5.0), whole(3, 2.0), broken])
-    curves = {curve.alpha: curve.steps[-1] for curve in settle(trials, [1.5, 2, 3, 4], STEPS, 20.0, 4)}
-    # At the target and memorising; 6 dB beyond it; not a number.
-    assert curves == {1.5: 28, 2: 20, 3: 28, 4: 12}
-    (unsettled,) = settle(Scripted([whole(1.5, 0.0)]), [1.5], 50, 200.0, 8)
-    assert unsettled.steps[-1] == 50
+def test_of_predictions_the_largest_within_the_tolerance_is_taken():
+    scores = {1.0: 30.0, 1.5: 32.0, 2.0: 29.6 - LEARNED, 2.5: 12.0, 0.5: 40.0}
+    choice = choose_predicted(scores, 0.5)
+    assert (choice.alpha, choice.floor) == (2.0, 29.5 - LEARNED)
+    assert choose_predicted(scores, 0.3).alpha == 1.5
+    assert choose_predicted({1.0: 30.0, 2.0: 3.0}, 0.5).alpha == 1.0
+    assert "predicted held-out score 12.00" in told(choice)[-2]
 
 
 def test_a_record_is_kept(tmp_path):
@@ -258,6 +212,12 @@ def test_a_record_is_kept(tmp_path):
     assert len(lines) == 4
     assert "4.00 times as fast" in lines[1]
     assert "alpha=2 is chosen" in lines[-1]
+
+
+def test_a_record_of_predictions_has_a_picture(tmp_path):
+    write_record(tmp_path, choose_predicted({1.0: 30.0, 2.0: 31.0}, 0.5), [])
+    assert read_record(tmp_path)["alpha"] == 2  # type: ignore[index]
+    assert (tmp_path / "alpha.png").stat().st_size > 1000
 
 
 def test_a_record_without_trials(tmp_path):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from wsapps.alpha import AutoAlphaConfig
 from wsapps.config import choice, doc
 from wsapps.errors import UserError
 from wsapps.fields import FIELDS, SinusoidalField, make_field, matched_width, parameter_count
@@ -61,6 +62,11 @@ class FitConfig:
     path: str | None = doc("the signal's file; null is the embedded sample of its kind", default=None)
     signal: Any = choice(SIGNALS, default="image", text="the kind of signal")
     method: Any = choice(FIELDS, default="weight_scaling", text="the field that is fitted")
+    alpha: Literal["auto"] | None = doc(
+        "auto chooses method.alpha by short trials, as method.alpha=auto does; null takes method.alpha",
+        default=None,
+    )
+    auto_alpha: AutoAlphaConfig = field(default_factory=AutoAlphaConfig)
     match_width: int | None = doc(
         "choose method.width so that the field has as many parameters as a sine network of this width",
         default=None,
@@ -85,6 +91,11 @@ class FitConfig:
     def __post_init__(self) -> None:
         if self.tile_points is not None and self.tile_points < 1:
             raise ValueError(f"tile_points must be at least 1, got {self.tile_points}")
+        if self.alpha == "auto" and not hasattr(self.method, "alpha"):
+            raise ValueError(
+                f"alpha=auto chooses method.alpha, which method={self.method.name} does not have; choose "
+                f"method=weight_scaling, or leave alpha=auto out"
+            )
 
 
 def build_field(config: FitConfig, signal: Signal) -> tuple[nn.Module, Any]:

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from wsapps.accelerator import make_accelerator
+from wsapps.alpha import with_auto_alpha
 from wsapps.atomic import write_json
 from wsapps.command import run_command
 from wsapps.config import load_or_help
@@ -20,11 +21,13 @@ from wsapps.cpu import prepare_cpu
 from wsapps.export import save_field
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.matching import parameter_count
+from wsapps.finite import Diverged
 from wsapps.metrics import psnr
 from wsapps.pictures import save_png
 from wsapps.prediction import predict, shared_prediction
 from wsapps.run import Run, describe_device, open_run
 from wsapps.trainer import Trainer
+from wsapps_signals.choose_alpha import chosen, smaller
 from wsapps_signals.config import FitConfig, build_field, build_sampler
 from wsapps_signals.holdout import training_mask
 from wsapps_signals.large import suited
@@ -37,6 +40,7 @@ PROGRAM = "python -m wsapps_signals.fit"
 
 def fit(arguments: Sequence[str]) -> None:
     """The command's body; ``arguments`` are ``key=value``."""
+    arguments = with_auto_alpha(arguments, "method.alpha")
     config = load_or_help(FitConfig, "fit", "signals", PROGRAM, arguments)
     if config is None:
         return
@@ -79,7 +83,22 @@ def load_signal(config: FitConfig) -> Signal:
 
 
 def fit_signal(problem: FitProblem, run: Run) -> dict[str, float]:
-    """Fit a signal in an open run folder, write everything that a run leaves, and return its scores."""
+    """Fit a signal in an open run folder, write everything that a run leaves, and return its scores.
+
+    With ``alpha=auto`` alpha is chosen first, and where the run diverges it begins anew with a smaller one.
+    """
+    if problem.config.alpha != "auto":
+        return _fit(problem, run)
+    config = chosen(problem.config, problem.signal, problem.mask, problem.field, run)
+    while True:
+        try:
+            return _fit(make_problem(config, problem.signal), run)
+        except Diverged as error:
+            config = smaller(config, run, error)
+            run.forget()
+
+
+def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
     accelerator, folder = run.accelerator, run.folder
     config, signal, mask, field = problem.config, problem.signal, problem.mask, problem.field
     sampler, trainer_config = build_sampler(config, signal, mask, field, accelerator.device)
@@ -108,6 +127,8 @@ def fit_signal(problem: FitProblem, run: Run) -> dict[str, float]:
             "bits_per_point": 8 * size / len(signal.coordinates),
             **run.usual_metrics(result),
         }
+        if config.alpha == "auto":
+            metrics["alpha"] = config.method.alpha
         if signal.native_bits:
             metrics["compression_ratio"] = signal.native_bits / (8 * size)
         local = partial(predict, field)

@@ -1,15 +1,16 @@
 """``alpha=auto``: choosing the weight scaling for the user, by trials and one rule.
 
 Each application makes the trials that suit it: side by side (:func:`race` on :class:`EnsembleTrials`) or one
-after the other (:func:`try_in_turn`), to whose curves :func:`choose` applies the rule; or on patches of a
-signal (:func:`settle`, :func:`choose_on_patches`).
+after the other (:func:`try_in_turn`), to whose curves :func:`choose` applies the rule. Where the samples'
+density decides, as in signals, no trial is needed (:func:`left_out_errors`, :func:`choose_predicted`).
 """
 
 from wsapps.alpha.config import AutoAlphaConfig, with_auto_alpha
 from wsapps.alpha.curve import Curve
 from wsapps.alpha.ensemble_trials import EnsembleTrials, Points
 from wsapps.alpha.in_turn import try_in_turn
-from wsapps.alpha.patches import Reference, choose_on_patches, settle
+from wsapps.alpha.interpolation import left_out_errors
+from wsapps.alpha.prediction import choose_predicted
 from wsapps.alpha.race import most_training, race
 from wsapps.alpha.record import draw_choice, read_record, told, write_record
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict, choose, untried
@@ -21,15 +22,14 @@ __all__ = [
     "Curve",
     "EnsembleTrials",
     "Points",
-    "Reference",
     "Verdict",
     "choose",
-    "choose_on_patches",
+    "choose_predicted",
     "draw_choice",
+    "left_out_errors",
     "most_training",
     "race",
     "read_record",
-    "settle",
     "told",
     "try_in_turn",
     "untried",

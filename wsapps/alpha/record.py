@@ -34,6 +34,8 @@ def write_record(
     """
     if curves:
         draw_choice(Path(folder) / PICTURE, choice, curves)
+    elif len(choice.verdicts) > 1:
+        draw_prediction(Path(folder) / PICTURE, choice)
     record = {**asdict(choice), "curves": [asdict(curve) for curve in curves], **(notes or {})}
     write_json(Path(folder) / RECORD, record)
 
@@ -63,12 +65,9 @@ def told(choice: Choice) -> list[str]:
     """What was tried and why it ended so, a line a candidate and one for the choice."""
     if len(choice.verdicts) == 1:
         return [f"alpha {choice.alpha:g}: {choice.chosen.fate}"]
-    lines = [
-        f"alpha {v.alpha:g}: {_steps(v)}, fitted {v.fitted:.2f}, held-out {v.held_out:.2f} after {v.steps:g} "
-        f"steps: {v.fate}"
-        for v in choice.verdicts
-    ]
-    asked = f"target {choice.target:.2f}, held-out score of at least {choice.floor:.2f}"
+    lines = [f"alpha {v.alpha:g}: {_words(v)}: {v.fate}" for v in choice.verdicts]
+    target = "" if math.isnan(choice.target) else f"target {choice.target:.2f}, "
+    asked = f"{target}held-out score of at least {choice.floor:.2f}"
     return [*lines, f"alpha={choice.alpha:g} is chosen ({asked})"]
 
 
@@ -97,9 +96,34 @@ def draw_choice(file: Path, choice: Choice, curves: Sequence[Curve]) -> None:
     fitted.legend(fontsize=7)
     for panel in (fitted, held_out, trade):
         panel.grid(alpha=0.3)
+    _save(file, canvas)
+
+
+def draw_prediction(file: Path, choice: Choice) -> None:
+    """Draw predicted held-out scores over alpha, and the least that is asked."""
+    canvas = Canvas(figsize=(4.6, 3.4), layout="constrained")
+    panel = canvas.subplots()
+    alphas, scores = zip(*((v.alpha, v.held_out) for v in choice.verdicts), strict=True)
+    panel.plot(alphas, scores, "x-")
+    panel.plot([choice.alpha], [choice.chosen.held_out], "o", color="k")
+    panel.axhline(choice.floor, color="k", linestyle=":", linewidth=1)
+    panel.set(title="circle: chosen; dotted: least", xlabel="alpha", ylabel="predicted held-out score, dB")
+    panel.grid(alpha=0.3)
+    _save(file, canvas)
+
+
+def _save(file: Path, canvas: Canvas) -> None:
     picture = io.BytesIO()
     canvas.savefig(picture, dpi=120, format="png")
     write_bytes(file, picture.getvalue())
+
+
+def _words(verdict: Verdict) -> str:
+    """What was measured of a candidate, or predicted."""
+    if math.isnan(verdict.fitted):
+        return f"predicted held-out score {verdict.held_out:.2f}"
+    scores = f"fitted {verdict.fitted:.2f}, held-out {verdict.held_out:.2f}"
+    return f"{_steps(verdict)}, {scores} after {verdict.steps:g} steps"
 
 
 def _steps(verdict: Verdict) -> str:

@@ -1,0 +1,141 @@
+"""fit with alpha=auto from end to end: what it says, leaves, keeps, refuses, and does after a divergence."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import torch
+
+import wsapps
+from wsapps.config import default_config_dir, load_config
+from wsapps.finite import Diverged
+from wsapps_signals import choose_alpha, fit
+from wsapps_signals.config import FitConfig
+from wsapps_signals.fit import load_signal, make_problem
+from wsapps_signals.steps_in_time import steps_in
+
+# Trials of so small a run cost most of it.
+TINY = ["method.width=16", "trainer.max_steps=4", "auto_alpha.candidates=[1,1.5,2]", "auto_alpha.part=1"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging(monkeypatch):
+    monkeypatch.setattr(choose_alpha, "_POINTS", 64)
+    logger = logging.getLogger("wsapps")
+    logger.handlers.clear()
+    yield
+    logger.handlers.clear()
+    logger.propagate = True
+
+
+@pytest.fixture
+def picture(tmp_path):
+    y, x = np.mgrid[0:32, 0:40]
+    iio.imwrite(tmp_path / "waves.png", (127 + 60 * np.sin(0.3 * y) + 60 * np.sin(0.2 * x)).astype(np.uint8))
+    return tmp_path / "waves.png"
+
+
+def test_a_run_chooses_once_and_leaves_what_it_chose(picture, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "run"
+    arguments = [f"path={picture}", f"out={out}", *TINY, "method.alpha=auto"]
+    assert fit.main(arguments) == 0
+    said = capsys.readouterr().err
+    record = json.loads((out / "alpha.json").read_text())
+    assert [verdict["alpha"] for verdict in record["verdicts"]] == [1, 1.5, 2]
+    assert f"alpha=auto chose {record['alpha']:g}" in said
+    assert "predicted held-out score" in said
+    assert (out / "alpha.png").is_file()
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["alpha"] == record["alpha"]
+    assert wsapps.load_field(out / "field").alpha == record["alpha"]
+    (out / "metrics.json").unlink()
+    monkeypatch.setattr(choose_alpha, "choose_alpha", lambda *a: pytest.fail("chosen again"))
+    assert fit.main(arguments) == 0
+    again = json.loads((out / "metrics.json").read_text())
+    assert again["psnr"] == metrics["psnr"]
+    assert "was chosen before" in capsys.readouterr().err
+
+
+def test_what_has_no_alpha_is_refused_before_there_is_a_folder(picture, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert fit.main([f"path={picture}", f"out={out}", *TINY, "alpha=auto", "method=wire"]) == 2
+    assert "alpha=auto chooses method.alpha, which method=wire does not have" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_after_a_divergence_the_next_smaller_alpha_begins_anew(picture, tmp_path, capsys, monkeypatch):
+    out, once, tried = tmp_path / "run", fit._fit, []
+    out.mkdir()
+    verdicts = [{"alpha": alpha} for alpha in (1.0, 1.5, 2.0)]
+
+    def diverging(problem, run):
+        tried.append(problem.config.method.alpha)
+        if len(tried) == 1:
+            (run.folder.checkpoints / "step_2").mkdir(parents=True)
+        if problem.config.method.alpha > 1.5:
+            raise Diverged("step 3: loss became NaN or infinite")
+        return once(problem, run)
+
+    def chosen(config, signal, mask, field, run):
+        (out / "alpha.json").write_text(json.dumps({"alpha": 2.0, "verdicts": verdicts}))
+        return choose_alpha.with_alpha(config, 2.0)
+
+    monkeypatch.setattr(fit, "_fit", diverging)
+    monkeypatch.setattr(fit, "chosen", chosen)
+    assert fit.main([f"path={picture}", f"out={out}", *TINY, "alpha=auto"]) == 0
+    assert "step 3: loss became NaN or infinite; alpha=auto starts anew with alpha = 1.5 in place of 2" in (
+        capsys.readouterr().err
+    )
+    assert tried == [2.0, 1.5]
+    record = json.loads((out / "alpha.json").read_text())
+    assert (record["alpha"], record["diverged"]) == (1.5, [2.0])
+    assert json.loads((out / "metrics.json").read_text())["steps"] == 4
+
+
+def test_where_alpha_one_diverges_the_run_ends(picture, tmp_path, capsys):
+    arguments = [f"path={picture}", f"out={tmp_path / 'run'}", *TINY, "alpha=auto"]
+    assert fit.main([*arguments, "trainer.optimizer.lr=1e30", "auto_alpha.candidates=[1.5]"]) == 2
+    said = capsys.readouterr().err
+    assert "became NaN or infinite" in said
+    assert "Traceback" not in said
+
+
+def problem_of(picture, *settings):
+    config_dir = default_config_dir("signals")
+    overrides = [f"path={picture}", *TINY, "alpha=auto", *settings]
+    config = load_config(FitConfig, "fit", config_dir=config_dir, overrides=overrides)
+    return make_problem(config, load_signal(config))
+
+
+def test_the_cost_is_a_part_of_the_run_or_alpha_stays_one(picture):
+    problem = problem_of(picture, "auto_alpha.part=0.1", "trainer.max_steps=1000")
+    parts = problem.config, problem.signal, problem.mask, problem.field
+    choice, cost = choose_alpha.choose_alpha(*parts)
+    assert len(choice.verdicts) == 3
+    assert 0 < cost <= 0.1
+    short = problem_of(picture, "auto_alpha.part=0.1", "trainer.max_steps=2")
+    choice, cost = choose_alpha.choose_alpha(short.config, short.signal, short.mask, short.field)
+    assert (choice.alpha, cost, len(choice.verdicts)) == (1.0, 0.0, 1)
+
+
+def test_tiles_and_time_limits_are_taken_into_account(picture):
+    problem = problem_of(picture, "tiles=[2,2]", "trainer.max_steps=null", "trainer.max_seconds=60")
+    choice, cost = choose_alpha.choose_alpha(problem.config, problem.signal, problem.mask, problem.field)
+    assert len(choice.verdicts) == 3
+    assert 0 < cost < 1
+    assert steps_in(1e-9, problem.field, problem.signal.coordinates, 100) == 1
+    before = [parameter.clone() for parameter in problem.field.parameters()]
+    assert steps_in(60.0, problem.field, problem.signal.coordinates, 100) > 1
+    assert all(torch.equal(a, b) for a, b in zip(before, problem.field.parameters(), strict=True))
+
+
+def test_held_out_samples_are_not_looked_at(picture):
+    problem = problem_of(picture, "holdout=every_other")
+    choice, _ = choose_alpha.choose_alpha(problem.config, problem.signal, problem.mask, problem.field)
+    problem.signal.values[~problem.mask] = 1e6
+    again, _ = choose_alpha.choose_alpha(problem.config, problem.signal, problem.mask, problem.field)
+    assert repr(again) == repr(choice)

@@ -1,0 +1,141 @@
+"""``alpha=auto`` for signals: how well fields of each alpha will interpolate, predicted on patches.
+
+:func:`chosen` is called in an open run; what it found stays in the run folder, so that a run that is
+continued does not choose again. :func:`smaller` is called after a divergence.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wsapps.accelerator import on_main
+from wsapps.alpha import (
+    REFERENCE,
+    Choice,
+    choose_predicted,
+    left_out_errors,
+    read_record,
+    told,
+    untried,
+    write_record,
+)
+from wsapps.alpha.record import RECORD
+from wsapps.atomic import explained, write_json
+from wsapps.fields import make_field
+from wsapps.finite import Diverged
+from wsapps.metrics import psnr_from_mse
+from wsapps.run import Run
+from wsapps.seeding import seed_global
+from wsapps.tiling import TiledField
+from wsapps_signals.alpha_patches import Patch, alpha_patches
+from wsapps_signals.config import FitConfig
+from wsapps_signals.signal import Signal
+from wsapps_signals.steps_in_time import steps_in
+
+_PATCHES, _POINTS = 3, 256
+_PREDICTION = 8  # what a point of a prediction costs, in points that a run passes forward and backward
+
+
+def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, run: Run) -> FitConfig:
+    """The configuration with ``method.alpha`` chosen, now or by an earlier process.
+
+    All ranks call it alike and take the first one's choice. ``alpha.json`` and ``alpha.png`` go into the run
+    folder.
+
+    Args:
+        config: of the run.
+        signal, mask: its samples, ``(N,)`` True where the run may see them.
+        field: as the configuration without a choice gives it; of it the tiles are taken, and its speed.
+
+    Raises:
+        UserError: the record in the run folder is damaged.
+    """
+    record = read_record(run.folder.path)
+    if record is not None:
+        run.say("alpha=%g was chosen before, see %s", record["alpha"], run.folder.path / RECORD)
+        return with_alpha(config, float(record["alpha"]))
+    began = time.monotonic()
+    choice, cost = choose_alpha(config, signal, mask, field)
+    seconds = time.monotonic() - began
+    if run.is_main:
+        for line in told(choice):
+            run.say("%s", line)
+        write_record(run.folder.path, choice, [], {"seconds": seconds, "part_of_the_run": cost})
+    alpha = on_main(run.accelerator, lambda: choice.alpha)
+    run.say("alpha=auto chose %g in %.1f s", alpha, seconds)
+    return with_alpha(config, alpha)
+
+
+def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module) -> tuple[Choice, float]:
+    """Predict all candidates' held-out scores and apply the rule; also the cost as a part of the run.
+
+    A run that is too small for it keeps alpha = 1: few samples are memorised by larger ones anyway. Args as
+    :func:`chosen`.
+    """
+    settings = config.auto_alpha
+    alphas = sorted({REFERENCE, *(alpha for alpha in settings.candidates if alpha > REFERENCE)})
+    samples = int(mask.sum())
+    points = config.points.drawn(samples) or samples
+    run = float(points * _steps_of_run(config, signal, field, points))
+    cost = _PREDICTION * _PATCHES * len(alphas) * min(_POINTS, samples) / run
+    if cost > settings.part:
+        return untried(f"looking at others would cost more than {settings.part:g} of so small a run"), 0.0
+    coordinates_ND, values_NC = signal.coordinates[mask], signal.values[mask]
+    tiles = field.tiles if isinstance(field, TiledField) else None
+    patches = alpha_patches(coordinates_ND, values_NC, tiles, _PATCHES, _POINTS, config.trainer.seed)
+    scores = {alpha: _predicted(config, signal, alpha, patches) for alpha in alphas}
+    return choose_predicted(scores, settings.tolerance), cost
+
+
+def smaller(config: FitConfig, run: Run, error: Diverged) -> FitConfig:
+    """After a divergence: the configuration with the next smaller alpha, from the beginning.
+
+    A trained state of the larger alpha is none of the smaller one's field, so that its checkpoints go.
+
+    Raises:
+        Diverged: the error itself, where no smaller alpha was looked at.
+    """
+    record, alpha = read_record(run.folder.path), float(config.method.alpha)
+    below = [float(v["alpha"]) for v in (record or {"verdicts": []})["verdicts"] if v["alpha"] < alpha]
+    if record is None or not below:
+        raise error
+    following = max(below)
+    run.say("%s; alpha=auto starts anew with alpha = %g in place of %g", error, following, alpha)
+    run.accelerator.wait_for_everyone()  # all have read the record
+    if run.is_main:
+        with explained("remove the checkpoints", run.folder.checkpoints):
+            if run.folder.checkpoints.exists():
+                shutil.rmtree(run.folder.checkpoints)
+        record["diverged"] = [*record.get("diverged", []), alpha]
+        write_json(run.folder.path / RECORD, {**record, "alpha": following})
+    run.accelerator.wait_for_everyone()
+    return with_alpha(config, following)
+
+
+def with_alpha(config: FitConfig, alpha: float) -> FitConfig:
+    """The configuration with another ``method.alpha``."""
+    return replace(config, method=replace(config.method, alpha=alpha))
+
+
+def _predicted(config: FitConfig, signal: Signal, alpha: float, patches: list[Patch]) -> float:
+    """PSNR at samples that were left out, over all patches; fields of two alphas differ by the scaling."""
+    method: Any = replace(config.method, alpha=alpha)
+    with torch.random.fork_rng(devices=[]):
+        seed_global(config.trainer.seed, "init")
+        field = make_field(signal.coordinates.shape[1], signal.values.shape[1], method)
+    errors = [left_out_errors(field, p.coordinates, p.values)[: p.inner] for p in patches]
+    return psnr_from_mse(float(torch.cat(errors).mean()), signal.peak)
+
+
+def _steps_of_run(config: FitConfig, signal: Signal, field: nn.Module, points: int) -> int:
+    """The run's steps, timed where it is limited by time."""
+    limits = [] if config.trainer.last_step is None else [config.trainer.last_step]
+    if config.trainer.max_seconds is not None:
+        limits.append(steps_in(config.trainer.max_seconds, field, signal.coordinates, points))
+    return min(limits)
