@@ -12,7 +12,7 @@ from wsapps_nerf.captures.upright import Placement
 
 _BOX_PART, BOX_MARGIN = 0.005, 0.1  # of points left out at each side; of the box's sides added
 _SHORTEST_SIDE = 0.1  # in parts of the longest: flat scenes get some height
-_WORTH_TURNING = 0.95  # of the area seen from above
+_HEADING_POINTS, _COARSE, _FOLLOWED = 2000, 0.5, 8  # points looked at for the heading; degrees; minima
 _NEAR_PART, _NEAR_MARGIN = 0.01, 0.5
 _MOST_POINTS, _MOST_CAMERAS = 2000, 200  # looked at for the nearest
 
@@ -29,18 +29,38 @@ def box_of_points(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def aligned(
     placement: Placement, poses: NDArray[np.float64], points: NDArray[np.float64]
 ) -> tuple[Placement, NDArray[np.float64], NDArray[np.float64]]:
-    """All turned about z, where the points' box then covers less ground."""
-    angles = np.radians(np.arange(0, 90, 2))
-    some = points[:: max(1, len(points) // 20_000), :2]
-    areas = []
-    for angle in angles:
-        turned = some @ _about_z(angle)[:2, :2].T
-        low, high = np.quantile(turned, [_BOX_PART, 1 - _BOX_PART], axis=0)
-        areas.append(float(np.prod(high - low)))
-    if not min(areas) < _WORTH_TURNING * areas[0]:
-        return placement, poses, points
-    turn = _about_z(float(angles[int(np.argmin(areas))]))
+    """All turned about z to where the points' box covers the least ground, its longer side along x."""
+    some = points[:: max(1, len(points) // _HEADING_POINTS), :2]
+    angle = _heading(some)
+    width, depth = _ground(some, angle)
+    turn = _about_z(np.radians(angle + (90.0 if depth > width else 0.0)))
     return replace(placement, rotation=turn @ placement.rotation), turn @ poses, points @ turn.T
+
+
+def _heading(points: NDArray[np.float64]) -> float:
+    """Degrees by which points ``(P, 2)`` are turned to cover the least ground.
+
+    There are many minima, and some nearly as low as others: several are followed, so that the
+    same points find the same one from any heading.
+    """
+    best = np.arange(0.0, 90.0, _COARSE)
+    for step in (_COARSE, _COARSE / 10, _COARSE / 100):
+        if step < _COARSE:
+            around = [angle + step * np.arange(-10, 11) for angle in best]
+            best = np.array([min(near, key=lambda angle: _area(points, angle)) for near in around])
+        best = best[np.argsort([_area(points, angle) for angle in best])[:_FOLLOWED]]
+    return float(best[0])
+
+
+def _area(points: NDArray[np.float64], degrees: float) -> float:
+    return float(np.prod(_ground(points, degrees)))
+
+
+def _ground(points: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
+    """Sides ``(2,)`` of the box of points ``(P, 2)`` that are turned by an angle."""
+    turned = points @ _about_z(np.radians(degrees))[:2, :2].T
+    low, high = np.quantile(turned, [_BOX_PART, 1 - _BOX_PART], axis=0)
+    return high - low
 
 
 def _about_z(angle: float) -> NDArray[np.float64]:

@@ -89,7 +89,7 @@ def find_space(
     inner = placement.points(points) if points is not None else None
     if contracted:
         return _endless(placement, placed, inner, focused, notes)
-    return _with_end(capture, placement, placed, lenses, inner, notes)
+    return _with_end(capture, placement, placed, lenses, inner, config.up != "keep", notes)
 
 
 def _require_points(capture: Capture, config: PlacementConfig) -> None:
@@ -178,6 +178,7 @@ def _with_end(
     poses: NDArray[np.float64],
     lenses: list[Lens],
     points: NDArray[np.float64] | None,
+    turned: bool,
     notes: list[str],
 ) -> FoundSpace:
     """A box around the points, what the data declare, or what the cameras see."""
@@ -186,7 +187,8 @@ def _with_end(
         box = _around(placement.points(corners))
         how = "the data's own (aabb_scale)"
     elif points is not None:
-        placement, poses, points = aligned(placement, poses, points)
+        if turned:
+            placement, poses, points = aligned(placement, poses, points)
         box = box_of_points(points)
         how = f"{len(points)} points but for the outermost, and {BOX_MARGIN:.0%} more"
     else:
