@@ -33,8 +33,8 @@ if hasattr(os, "sched_setaffinity"):
 import torch  # noqa: E402
 
 from wsapps.cpu import keep_freed_pages  # noqa: E402
+from wsapps.grid import regular_grid  # noqa: E402
 from wsapps.seeding import generator  # noqa: E402
-from wsapps_signals.grid import regular_grid  # noqa: E402
 from wsapps_weightspace.fitting import FittingConfig, make_fitter  # noqa: E402
 from wsapps_weightspace.initial import InitialConfig, initial_weights  # noqa: E402
 from wsapps_weightspace.numbering import Numbering  # noqa: E402

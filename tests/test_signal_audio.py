@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wsapps.errors import UserError
+from wsapps.readers.audio_file import Sound, lower_rate, read_sound
+from wsapps.readers.image_file import read_image
 from wsapps_signals.audio import AudioConfig, AudioSignal
-from wsapps_signals.audio_file import Sound, lower_rate, read_sound
 from wsapps_signals.audio_pictures import _envelope, _spectra
-from wsapps_signals.image_file import read_image
 from wsapps_signals.sample_audio import SAMPLE_RATE, sample_audio
 
 RATE = 8000
@@ -299,7 +299,7 @@ def test_one_sample_is_too_few(tmp_path):
 
 def test_sounds_too_long_to_hold_are_refused(tmp_path, monkeypatch):
     path = saved(tmp_path / "a.wav", tone())
-    monkeypatch.setattr("wsapps_signals.audio_file.MOST_VALUES", 3999)
+    monkeypatch.setattr("wsapps.readers.audio_file.MOST_VALUES", 3999)
     assert "signal.seconds=" in refused(path)
     assert read(path, seconds=0.1).grid == (800,)
 

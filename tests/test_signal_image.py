@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from wsapps.errors import UserError
-from wsapps_signals.grid import axis, grid_points, regular_grid
+from wsapps.grid import axis, grid_points, regular_grid
+from wsapps.readers.image_file import fitting_size, read_image, shrink
 from wsapps_signals.image import ImageConfig, ImageSignal
-from wsapps_signals.image_file import fitting_size, read_image, shrink
 from wsapps_signals.sample_image import sample_image
 from wsapps_signals.sampled import mean_square, sample_grid, squared_error
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from user_errors import one_line_error
 
 from wsapps.errors import UserError
-from wsapps_signals.mesh import (
+from wsapps.readers.mesh import (
     InsideTest,
     Mesh,
     clean_mesh,

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from wsapps.errors import UserError
+from wsapps.readers.ffmpeg_frames import video_frames
+from wsapps.readers.image_file import read_image
 from wsapps.video import write_video
-from wsapps_signals.ffmpeg_frames import video_frames
-from wsapps_signals.image_file import read_image
 from wsapps_signals.sample_video import sample_video
 from wsapps_signals.video import VideoConfig, VideoSignal
 

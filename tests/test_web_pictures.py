@@ -8,11 +8,11 @@ import torch
 from browser import Browser
 
 from wsapps.fields import FIELDS, SinusoidalField, make_field
+from wsapps.grid import regular_grid
 from wsapps.metrics import psnr
 from wsapps.tiling import TiledField
 from wsapps.web import write_page
 from wsapps.web.views import film_page, picture_page
-from wsapps_signals.grid import regular_grid
 
 METHODS = ("sinusoidal", "tanh", "gauss", "sinc", "ffn", "relu_pe")
 

@@ -21,7 +21,7 @@ from user_errors import one_line_error
 
 from wsapps.errors import UserError
 from wsapps.fields import SinusoidalField
-from wsapps_signals.grid import regular_grid
+from wsapps.grid import regular_grid
 from wsapps_weightspace import __main__ as console
 from wsapps_weightspace import build
 from wsapps_weightspace.build_config import BuildConfig, FieldConfig, config_of, samples_checksum

@@ -174,7 +174,7 @@ def test_csv_with_names_and_fractions(tmp_path):
     ("rows", "word"),
     [
         ([[1, 2, 3, 4, 5, 0]], "no square"),
-        ([[1, 2, 3, 4, 0], [1, 2, 3, 0]], "columns"),
+        ([[1, 2, 3, 4, 0], [1, 2, 3, 0]], "at row 2; every line needs"),
         ([[1, 2, 3, 4, 0.5]], "whole numbers"),
         ([[1, 2, 3, 4, "nan"]], "whole numbers"),
         ([[1, 2, 3, "x", 0]], "every line"),
@@ -214,7 +214,7 @@ def test_npz_in_colour_with_names_of_classes(tmp_path):
         ({"x": PICTURES, "y": LABELS[:5]}, "do not match"),
         ({"x": PICTURES}, "no y"),
         ({"a": PICTURES}, "looked for as x"),
-        ({"x": PICTURES.astype(object), "y": LABELS}, "Object arrays"),
+        ({"x": PICTURES.astype(object), "y": LABELS}, "never unpickled"),
         ({"x": PICTURES, "y": LABELS.astype(np.float32)}, "whole numbers or names"),
         ({"x": PICTURES[0], "y": LABELS[:3]}, "do not match"),
         ({"x": PICTURES * np.float32(np.nan), "y": LABELS}, "got nan"),

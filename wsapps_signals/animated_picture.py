@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsapps.errors import UserError, one_line
-from wsapps_signals.reading import named
+from wsapps.readers.paths import named
 
 _FORMATS = ("GIF", "PNG", "WEBP")
 _USUAL_DURATION = 100  # ms, of frames that state none; what browsers take

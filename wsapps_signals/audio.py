@@ -14,11 +14,11 @@ from torch import Tensor
 
 from wsapps.config import doc
 from wsapps.errors import UserError
+from wsapps.grid import regular_grid
 from wsapps.metrics import psnr_from_mse
+from wsapps.readers.audio_file import Sound, lower_rate, read_sound, write_wav
 from wsapps.report import Figure
-from wsapps_signals.audio_file import Sound, lower_rate, read_sound, write_wav
 from wsapps_signals.audio_pictures import picture, save_figure, spectrograms, waveforms
-from wsapps_signals.grid import regular_grid
 from wsapps_signals.sample_audio import SAMPLE_RATE, sample_audio
 from wsapps_signals.sampled import check_size, mean_square, sample_grid, squared_error
 from wsapps_signals.signal import Predict
@@ -98,7 +98,7 @@ class AudioSignal:
         """Read a sound file, or make the embedded sample where ``path`` is None.
 
         Raises:
-            UserError: as :func:`~wsapps_signals.audio_file.read_sound` and the class do.
+            UserError: as :func:`~wsapps.readers.audio_file.read_sound` and the class do.
         """
         sound = (
             _sample_part(config.start, config.seconds)

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from wsapps.config import doc
 from wsapps.errors import UserError
+from wsapps.grid import regular_grid
 from wsapps.metrics import SSIM_WINDOW, psnr_from_mse, ssim
 from wsapps.pictures import colourize, save_png, side_by_side
+from wsapps.readers.image_file import fitting_size, read_image, shrink, to_grey
+from wsapps.readers.paths import named
 from wsapps.report import Figure
-from wsapps_signals.grid import regular_grid
-from wsapps_signals.image_file import fitting_size, read_image, shrink, to_grey
-from wsapps_signals.reading import named
 from wsapps_signals.sample_image import sample_image
 from wsapps_signals.sampled import check_size, mean_square, predict_all, sample_grid
 from wsapps_signals.signal import Predict
@@ -88,7 +88,7 @@ class ImageSignal:
         """Read a picture file, or make the embedded sample where ``path`` is None.
 
         Raises:
-            UserError: as :func:`~wsapps_signals.image_file.read_image` and the class do.
+            UserError: as :func:`~wsapps.readers.image_file.read_image` and the class do.
         """
         image_HWC, bits = (sample_image(), 8) if path is None else read_image(Path(path))
         if config.grey:

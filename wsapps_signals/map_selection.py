@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from wsapps.config.conversion import nearest
 from wsapps.errors import UserError, one_line
+from wsapps.readers.paths import named
 from wsapps_signals.netcdf import Variable, names_of, open_netcdf
-from wsapps_signals.reading import named
 from wsapps_signals.sphere_grid import SphereMap, oriented
 
 _LATITUDE_NAMES, _LONGITUDE_NAMES = ("lat", "latitude"), ("lon", "longitude")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from wsapps.atomic import explained, replacing
 from wsapps.config.overrides import shown
 from wsapps.errors import UserError, one_line
-from wsapps_signals.reading import check_file, named
+from wsapps.readers.paths import check_file, named
 from wsapps_signals.sphere_grid import SphereMap
 
 

@@ -21,11 +21,11 @@ from wsapps.config import doc
 from wsapps.errors import UserError
 from wsapps.metrics import iou, psnr
 from wsapps.pictures import save_png, side_by_side
+from wsapps.readers.mesh import InsideTest, Mesh, check_watertight, load_mesh, normalised, surface_points
+from wsapps.readers.paths import named
 from wsapps.report import Figure
 from wsapps_signals.finite_field import check_finite_field
-from wsapps_signals.mesh import InsideTest, Mesh, check_watertight, load_mesh, normalised, surface_points
 from wsapps_signals.occupancy_pictures import shaded, slices
-from wsapps_signals.reading import named
 from wsapps_signals.sample_mesh import TITLE, knot_mesh
 from wsapps_signals.signal import Predict
 from wsapps_signals.surface import extract_surface, grid_planes, ply_bytes, sample_cells

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from wsapps_signals.mesh import Mesh
+from wsapps.readers.mesh import Mesh
 
 TITLE = "ridged knot"
 _AROUND = 40  # vertices around the tube

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wsapps.errors import UserError
-from wsapps_signals.grid import grid_points
+from wsapps.grid import grid_points
 from wsapps_signals.signal import Predict
 
 PIECE = 1 << 18  # points; coordinates and values of a piece are a few megabytes
@@ -57,7 +57,7 @@ def sample_grid(
     """The field on a regular grid, in pieces: yields (rows of the grid, values ``(M, C)``).
 
     Args:
-        sizes, scale: as in :func:`wsapps_signals.grid.regular_grid`.
+        sizes, scale: as in :func:`wsapps.grid.regular_grid`.
         start, stop: the rows wanted; all of them by default.
 
     Raises:

@@ -18,11 +18,11 @@ from wsapps.config import doc
 from wsapps.errors import UserError
 from wsapps.metrics import psnr, psnr_from_mse
 from wsapps.pictures import colourize, save_png, side_by_side
+from wsapps.readers.paths import named
 from wsapps.report import Figure
 from wsapps_signals.finite_field import check_finite_field
 from wsapps_signals.map_selection import read_map
 from wsapps_signals.netcdf import write_map
-from wsapps_signals.reading import named
 from wsapps_signals.sample_sphere import TITLE, wave_map
 from wsapps_signals.signal import Predict
 from wsapps_signals.sphere_grid import SphereMap, cell_areas, regular_axes, thinned, unit_vectors

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsapps_signals.mesh import Mesh
+from wsapps.readers.mesh import Mesh
 from wsapps_signals.signal import Predict
 
 _BATCH = 1 << 18  # points that are held at once

@@ -17,16 +17,16 @@ from torch import Tensor
 
 from wsapps.config import doc
 from wsapps.errors import UserError
+from wsapps.grid import regular_grid
 from wsapps.metrics import SSIM_WINDOW, psnr_from_mse, ssim
 from wsapps.pictures import error_map, save_png, side_by_side
+from wsapps.readers.ffmpeg_frames import frames_a_second, video_frames
+from wsapps.readers.image_file import fitting_size, shrink
+from wsapps.readers.paths import check_file, named
 from wsapps.report import Figure
 from wsapps.video import VideoWriter
 from wsapps_signals.animated_picture import animated_frames, animation_rate, is_animated_picture
-from wsapps_signals.ffmpeg_frames import frames_a_second, video_frames
-from wsapps_signals.grid import regular_grid
 from wsapps_signals.image import PREVIEW_SIDE, quantised
-from wsapps_signals.image_file import fitting_size, shrink
-from wsapps_signals.reading import check_file, named
 from wsapps_signals.sample_video import SAMPLE_RATE, sample_video
 from wsapps_signals.sampled import MOST_VALUES, check_size, sample_grid
 from wsapps_signals.signal import Predict

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wsapps.config import doc
 from wsapps.errors import UserError, one_line
-from wsapps_signals.reading import named
+from wsapps.readers.paths import named
 from wsapps_weightspace.samples import LabelledSamples
 from wsapps_weightspace.sources import audio_clips, image_folder, shapes
 from wsapps_weightspace.sources.audio_clips import AudioConfig, read_audio_clips

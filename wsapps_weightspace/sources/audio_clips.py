@@ -12,8 +12,8 @@ from torch import Tensor
 
 from wsapps.config import doc
 from wsapps.config.checks import at_least_one
-from wsapps_signals.audio_file import Sound, read_sound
-from wsapps_signals.grid import axis
+from wsapps.grid import axis
+from wsapps.readers.audio_file import Sound, read_sound
 from wsapps_weightspace.samples import LabelledSamples
 from wsapps_weightspace.sources.class_folders import list_class_files
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wsapps.atomic import explained
 from wsapps.errors import UserError
-from wsapps_signals.reading import named
+from wsapps.readers.paths import named
 from wsapps_weightspace.sources.labelled import MOST_CLASSES, chosen, classes_of, drawn_test
 
 _TEST, _TRAIN = ("test", "val", "valid", "validation"), ("train", "training")

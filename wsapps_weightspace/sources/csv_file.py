@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from wsapps.errors import UserError, one_line
-from wsapps_signals.reading import check_file, named
+from wsapps.readers.paths import check_file, named
 from wsapps_weightspace.samples import LabelledSamples
 from wsapps_weightspace.sources.labelled import MOST_BYTES, classes_of, drawn_test, picture_samples
 
@@ -38,7 +38,8 @@ def read_csv(path: Path, test_fraction: float) -> LabelledSamples:
             warnings.simplefilter("ignore")  # about no lines at all
             table = np.loadtxt(io.BytesIO(text), np.float32, delimiter=",", skiprows=int(has_names), ndmin=2)
     except ValueError as error:
-        raise UserError(f"{named(path)}: {one_line(error)}; every line has as many numbers") from None
+        fault = one_line(error).partition(";")[0]  # without advice about NumPy's arguments
+        raise UserError(f"{named(path)}: {fault}; every line needs as many numbers") from None
     if not len(table):
         raise UserError(f"{named(path)} has no lines of numbers; give one a sample")
     column = next((i for i, name in enumerate(names) if has_names and name in _LABEL_NAMES), len(names) - 1)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from wsapps.errors import UserError, one_line
-from wsapps_signals.reading import check_file, named
+from wsapps.readers.paths import check_file, named
 from wsapps_weightspace.samples import LabelledSamples
 from wsapps_weightspace.sources.labelled import MOST_BYTES, classes_of, drawn_test, picture_samples
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from wsapps.config import doc
 from wsapps.errors import UserError
-from wsapps_signals.image_file import read_image, shrink, to_grey
-from wsapps_signals.reading import named
+from wsapps.readers.image_file import read_image, shrink, to_grey
+from wsapps.readers.paths import named
 from wsapps_weightspace.samples import LabelledSamples
 from wsapps_weightspace.sources.class_folders import list_class_files
 from wsapps_weightspace.sources.labelled import MOST_BYTES, picture_samples

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsapps.errors import UserError
+from wsapps.grid import regular_grid
 from wsapps.seeding import generator
-from wsapps_signals.grid import regular_grid
 from wsapps_weightspace.samples import LabelledSamples
 
 MOST_BYTES = 1 << 32  # of the values of a dataset, as stored

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from wsapps.errors import UserError, one_line
-from wsapps_signals.reading import check_file, named
+from wsapps.readers.paths import check_file, named
 from wsapps_weightspace.samples import LabelledSamples
 from wsapps_weightspace.sources.labelled import MOST_BYTES, classes_of, drawn_test, picture_samples
 
@@ -45,6 +45,10 @@ def read_npz(path: Path, test_fraction: float) -> LabelledSamples:
     except UserError:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+        if "allow_pickle" in str(error):
+            raise UserError(
+                f"{named(path)} holds Python objects, which are never unpickled; store plain numbers"
+            ) from None
         raise UserError(f"{named(path)} cannot be read as a NumPy archive: {one_line(error)}") from None
     labels = np.concatenate([part[1] for part in parts])
     if len({(part[0].shape[1:], part[0].dtype) for part in parts}) > 1:

@@ -19,9 +19,9 @@ from torch import Tensor
 from wsapps.config import doc
 from wsapps.config.checks import at_least_one
 from wsapps.errors import UserError, one_line
+from wsapps.readers.mesh import FORMATS, InsideTest, edge_faults, load_mesh, normalised, surface_points
+from wsapps.readers.paths import check_file, named
 from wsapps.seeding import derive_seed
-from wsapps_signals.mesh import FORMATS, InsideTest, edge_faults, load_mesh, normalised, surface_points
-from wsapps_signals.reading import check_file, named
 from wsapps_weightspace.samples import LabelledSamples
 from wsapps_weightspace.sources.class_folders import list_class_files
 
@@ -52,7 +52,7 @@ def read_shapes(
     """Read meshes, or clouds of points; each is centred and its largest side reaches from -0.9 to 0.9.
 
     The inside of a mesh with holes is that of its winding number
-    (see :class:`wsapps_signals.mesh.InsideTest`).
+    (see :class:`wsapps.readers.mesh.InsideTest`).
 
     Raises:
         UserError: no shapes, or one that cannot be read.

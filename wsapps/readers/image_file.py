@@ -17,8 +17,8 @@ from PIL import Image
 from torch import Tensor
 
 from wsapps.errors import UserError, one_line
-from wsapps_signals.ffmpeg_frames import png_pixels_16_bit
-from wsapps_signals.reading import check_file, named
+from wsapps.readers.ffmpeg_frames import png_pixels_16_bit
+from wsapps.readers.paths import check_file, named
 
 _ORIENTATION = 0x0112  # EXIF tag
 _ALPHA_MODES = {"LA": "LA", "La": "LA", "PA": "RGBA", "RGBA": "RGBA", "RGBa": "RGBA"}

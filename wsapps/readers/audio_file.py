@@ -19,9 +19,9 @@ from torch import Tensor
 
 from wsapps.atomic import write_bytes
 from wsapps.errors import UserError, one_line
-from wsapps_signals.reading import check_file, named
-from wsapps_signals.sampled import MOST_VALUES
+from wsapps.readers.paths import check_file, named
 
+MOST_VALUES = 1 << 28  # of a sound, 1 GiB in float32
 #: Bits of a sample as it was digitised; lossy formats are decoded to 16.
 _BITS = {
     "PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 32, "DOUBLE": 64,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from wsapps.atomic import explained
 from wsapps.errors import UserError, one_line
-from wsapps_signals.reading import check_file, named
+from wsapps.readers.paths import check_file, named
 
 FORMATS = ("ply", "obj", "stl", "off", "glb", "gltf")
 _FLAT = 1e-6  # of the largest side; a thinner mesh has no inside that float32 coordinates could show
@@ -74,6 +74,9 @@ def load_mesh(path: Path) -> Mesh:
         # From memory and without a resolver, trimesh cannot look for further files.
         scene = trimesh.load_scene(io.BytesIO(data), file_type=suffix, process=False)
         parts = [_part(scene, node) for node in scene.graph.nodes_geometry]
+        if suffix == "stl" and not any(len(faces) for _, faces in parts):
+            # What trimesh makes of a binary file that is too short for its count of triangles.
+            raise ValueError("there are no triangles in it, or it is cut off")
     except Exception as error:  # every parser raises its own kinds on a broken file
         raise UserError(f"{named(path)} cannot be read as a {suffix} mesh: {one_line(error)}") from None
     sizes = np.cumsum([0, *(len(vertices) for vertices, _ in parts)])

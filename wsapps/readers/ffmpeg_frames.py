@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsapps.errors import UserError
-from wsapps_signals.reading import named
+from wsapps.readers.paths import named
 
 # Without a list ffmpeg reads text files as films of a terminal, and playlists that name other files.
 _VIDEO_FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,nut,ivf,yuv4mpegpipe"
