@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from wsapps.alpha import AutoAlphaConfig
 from wsapps.config import choice, doc
 from wsapps.config.checks import not_negative
 from wsapps.fields import FIELDS, make_field
@@ -50,6 +51,11 @@ class SolveConfig:
     out: str | None = doc("run folder; by default runs/pde/<name>-<time>", default=None)
     problem: ProblemConfig = field(default_factory=ProblemConfig)
     method: Any = choice(FIELDS, default="weight_scaling", text="the field that each network is")
+    alpha: Literal["auto"] | None = doc(
+        "auto chooses method.alpha by short trials, as method.alpha=auto does; null takes method.alpha",
+        default=None,
+    )
+    auto_alpha: AutoAlphaConfig = field(default_factory=AutoAlphaConfig)
     by_construction: bool = doc(
         "build conditions on whole faces into the solution, where their data fit together", default=True
     )
@@ -66,6 +72,11 @@ class SolveConfig:
             raise ValueError(
                 f"trainer.mixed_precision={self.trainer.mixed_precision}: residuals need the precision that "
                 "dtype gives; choose no"
+            )
+        if self.alpha == "auto" and not hasattr(self.method, "alpha"):
+            raise ValueError(
+                f"alpha=auto chooses method.alpha, which method={self.method.name} does not have; choose "
+                "method=sine, or leave alpha=auto out"
             )
         steps = self.trainer.last_step
         if steps is not None and steps < self.windows.count:

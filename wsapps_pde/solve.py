@@ -8,14 +8,18 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wsapps.accelerator import make_accelerator
+from wsapps.alpha import with_auto_alpha
+from wsapps.alpha.fallback import smaller_alpha
 from wsapps.command import run_command
 from wsapps.config import load_or_help
 from wsapps.cpu import prepare_cpu
 from wsapps.fields import parameter_count
+from wsapps.finite import Diverged
 from wsapps.run import Run, describe_device, open_run
+from wsapps_pde.choose_alpha import chosen, with_alpha
 from wsapps_pde.config import SolveConfig, make_objective
 from wsapps_pde.learning.figures import estimated_errors, held_out_residuals, residuals
 from wsapps_pde.learning.moving import MovingObjective
@@ -35,7 +39,8 @@ _log = logging.getLogger("wsapps")
 
 def solve(arguments: Sequence[str]) -> None:
     """The command's body; ``arguments`` are ``key=value``."""
-    config = load_or_help(SolveConfig, "solve", "pde", PROGRAM, with_own_settings(arguments))
+    arguments = with_auto_alpha(with_own_settings(arguments), "method.alpha")
+    config = load_or_help(SolveConfig, "solve", "pde", PROGRAM, arguments)
     if config is None:
         return
     prepare_cpu(config.trainer.num_threads)
@@ -68,7 +73,23 @@ def prepare(config: SolveConfig) -> Prepared:
 
 
 def solve_problem(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str, float | str]:
-    """Train in an open run folder, evaluate, write everything that a run leaves, and return its figures."""
+    """Train in an open run folder, evaluate, write everything that a run leaves, and return its figures.
+
+    With ``alpha=auto`` alpha is chosen first, and where the run diverges it begins anew with a smaller one.
+    """
+    if config.alpha != "auto":
+        return _solve(config, prepared, run)
+    config = chosen(config, prepared.problem, run)
+    while True:
+        first = make_objective(config, time_windows(prepared.problem, config.windows.count)[0])
+        try:
+            return _solve(config, replace(prepared, first=first), run)
+        except Diverged as error:
+            states = ("checkpoint", "quasi_newton", "windows")
+            config = with_alpha(config, smaller_alpha(run, config.method.alpha, error, states))
+
+
+def _solve(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str, float | str]:
     problem, objective = prepared.problem, prepared.first
     run.say(
         "solving %s: %d networks, %d parameters, %s on %s, in %s",
@@ -93,6 +114,8 @@ def solve_problem(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str
         "parameters": parameter_count(solution),
         **run.usual_metrics(trained.result),
     }
+    if config.alpha == "auto":
+        metrics["alpha"] = config.method.alpha
     if run.is_main:
         save_solution(run.folder.path / "solution", solution, config)
         write_outputs(run.folder, problem, objectives, comparison, metrics, trained.history)

@@ -1,12 +1,11 @@
 """``alpha=auto`` for signals: how well fields of each alpha will interpolate, predicted on patches.
 
 :func:`chosen` is called in an open run; what it found stays in the run folder, so that a run that is
-continued does not choose again. :func:`smaller` is called after a divergence.
+continued does not choose again.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import replace
 from typing import Any
@@ -26,9 +25,7 @@ from wsapps.alpha import (
     write_record,
 )
 from wsapps.alpha.record import RECORD
-from wsapps.atomic import explained, write_json
 from wsapps.fields import make_field
-from wsapps.finite import Diverged
 from wsapps.metrics import psnr_from_mse
 from wsapps.run import Run
 from wsapps.seeding import seed_global
@@ -91,31 +88,6 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
     patches = alpha_patches(coordinates_ND, values_NC, tiles, _PATCHES, _POINTS, config.trainer.seed)
     scores = {alpha: _predicted(config, signal, alpha, patches) for alpha in alphas}
     return choose_predicted(scores, settings.tolerance), cost
-
-
-def smaller(config: FitConfig, run: Run, error: Diverged) -> FitConfig:
-    """After a divergence: the configuration with the next smaller alpha, from the beginning.
-
-    A trained state of the larger alpha is none of the smaller one's field, so that its checkpoints go.
-
-    Raises:
-        Diverged: the error itself, where no smaller alpha was looked at.
-    """
-    record, alpha = read_record(run.folder.path), float(config.method.alpha)
-    below = [float(v["alpha"]) for v in (record or {"verdicts": []})["verdicts"] if v["alpha"] < alpha]
-    if record is None or not below:
-        raise error
-    following = max(below)
-    run.say("%s; alpha=auto starts anew with alpha = %g in place of %g", error, following, alpha)
-    run.accelerator.wait_for_everyone()  # all have read the record
-    if run.is_main:
-        with explained("remove the checkpoints", run.folder.checkpoints):
-            if run.folder.checkpoints.exists():
-                shutil.rmtree(run.folder.checkpoints)
-        record["diverged"] = [*record.get("diverged", []), alpha]
-        write_json(run.folder.path / RECORD, {**record, "alpha": following})
-    run.accelerator.wait_for_everyone()
-    return with_alpha(config, following)
 
 
 def with_alpha(config: FitConfig, alpha: float) -> FitConfig:

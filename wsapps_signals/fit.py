@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from wsapps.accelerator import make_accelerator
 from wsapps.alpha import with_auto_alpha
+from wsapps.alpha.fallback import smaller_alpha
 from wsapps.atomic import write_json
 from wsapps.command import run_command
 from wsapps.config import load_or_help
@@ -27,7 +28,7 @@ from wsapps.pictures import save_png
 from wsapps.prediction import predict, shared_prediction
 from wsapps.run import Run, describe_device, open_run
 from wsapps.trainer import Trainer
-from wsapps_signals.choose_alpha import chosen, smaller
+from wsapps_signals.choose_alpha import chosen, with_alpha
 from wsapps_signals.config import FitConfig, build_field, build_sampler
 from wsapps_signals.holdout import training_mask
 from wsapps_signals.large import suited
@@ -94,8 +95,7 @@ def fit_signal(problem: FitProblem, run: Run) -> dict[str, float]:
         try:
             return _fit(make_problem(config, problem.signal), run)
         except Diverged as error:
-            config = smaller(config, run, error)
-            run.forget()
+            config = with_alpha(config, smaller_alpha(run, config.method.alpha, error))
 
 
 def _fit(problem: FitProblem, run: Run) -> dict[str, float]:

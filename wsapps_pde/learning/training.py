@@ -41,16 +41,21 @@ def train(
     Raises:
         Diverged, Interrupted, UserError: as the trainer and the stage do.
     """
-    parts = config.trainer.accumulate
-    if parts == 1:
-        most = max(len(points) for points in objective.points)  # measurements may be many
-        parts = parts_for(most, accelerator.device, _CPU_PART)
+    parts = micro_batches(config, objective, accelerator)
     if not config.trainer.compile:
         return _train(config, objective, accelerator, folder, tensorboard, parts)
     spent = _compiled(objective, accelerator, parts)
     trained = _train(_after(config, spent), objective, accelerator, folder, tensorboard, parts)
     result = replace(trained.result, seconds=trained.result.seconds + spent)
     return Trained(result, [{**each, "seconds": each["seconds"] + spent} for each in trained.history])
+
+
+def micro_batches(config: SolveConfig, objective: MovingObjective, accelerator: Accelerator) -> int:
+    """Into how many parts a step is divided: as configured, or for memory."""
+    if config.trainer.accumulate > 1:
+        return config.trainer.accumulate
+    most = max(len(points) for points in objective.points)  # measurements may be many
+    return parts_for(most, accelerator.device, _CPU_PART)
 
 
 def _compiled(objective: MovingObjective, accelerator: Accelerator, parts: int) -> float:

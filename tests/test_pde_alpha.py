@@ -1,0 +1,120 @@
+"""solve with alpha=auto: trials in turn, what they leave, and what follows a divergence."""
+
+from __future__ import annotations
+
+import json
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from wsapps.accelerator import make_accelerator
+from wsapps.config import default_config_dir, load_config
+from wsapps.finite import Diverged
+from wsapps_pde import choose_alpha, solve
+from wsapps_pde.config import SolveConfig
+from wsapps_pde.problems.problem import Problem
+
+TINY = [
+    "method.width=8", "method.hidden_layers=1", "points.interior=64", "points.condition=16",
+    "trainer.max_steps=96", "trainer.compile=false", "trainer.log_every=4", "trainer.num_threads=1",
+    "stages.descent=0.1", "auto_alpha.part=1", "auto_alpha.candidates=[1,1.5,2]", "alpha=auto",
+]  # fmt: skip
+HEAT = """
+name: heat
+domain: {x: [0, 1], t: [0, 1]}
+unknowns: [u]
+parameters: {a: 0.1}
+residuals: ["u_t - a*u_xx"]
+conditions:
+  - {at: "t = 0", u: "sin(pi*x)"}
+  - {at: boundary, u: 0}
+reference: {exact: {u: "exp(-a*pi**2*t)*sin(pi*x)"}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging():
+    yield
+    logger = logging.getLogger("wsapps")
+    logger.handlers.clear()
+    logger.propagate = True
+
+
+@pytest.fixture
+def heat(tmp_path):
+    (tmp_path / "heat.yaml").write_text(HEAT)
+    return [f"problem={tmp_path / 'heat.yaml'}", f"out={tmp_path / 'run'}", *TINY]
+
+
+def test_larger_alphas_are_tried_until_one_is_worse_and_a_run_chooses_once(
+    heat, tmp_path, capsys, monkeypatch
+):
+    assert solve.main(heat) == 0
+    out = tmp_path / "run"
+    record = json.loads((out / "alpha.json").read_text())
+    curves = record["curves"]
+    assert [curve["alpha"] for curve in curves] == [1.0, 1.5, 2.0][: len(curves)]
+    assert len(curves) >= 2
+    assert all(curve["steps"][-1] == 24 for curve in curves)  # a quarter of the run each
+    last = {curve["alpha"]: curve["held_out"][-1] for curve in curves}
+    assert last[record["alpha"]] >= last[1.0]
+    assert (out / "alpha.png").is_file()
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["alpha"] == record["alpha"]
+    assert metrics["steps"] == 96
+    (out / "metrics.json").unlink()
+    monkeypatch.setattr(choose_alpha, "choose_alpha", lambda *a: pytest.fail("chosen again"))
+    capsys.readouterr()
+    assert solve.main(heat) == 0
+    assert "was chosen before" in capsys.readouterr().err
+
+
+def choice_of(heat, *settings):
+    config = load_config(
+        SolveConfig, "solve", config_dir=default_config_dir("pde"), overrides=[*heat, *settings]
+    )
+    accelerator = make_accelerator()
+    run = SimpleNamespace(accelerator=accelerator, forget=accelerator.free_memory)
+    return choose_alpha.choose_alpha(config, Problem.from_config(config.problem), run)  # type: ignore[arg-type]
+
+
+def test_a_short_run_keeps_alpha_one(heat):
+    choice, curves = choice_of(heat, "auto_alpha.part=0.1", "trainer.max_steps=8")
+    assert (choice.alpha, curves) == (1.0, [])
+    assert "chosen without trials" in choice.chosen.fate
+
+
+def test_trials_within_a_time_have_equally_many_steps(heat):
+    _, curves = choice_of(heat, "trainer.max_steps=null", "trainer.max_seconds=2")
+    assert len({curve.steps[-1] for curve in curves}) <= 1
+
+
+def test_a_method_without_alpha_is_refused(heat, tmp_path, capsys):
+    assert solve.main([*heat, "method=tanh"]) == 2
+    assert "method=tanh does not have" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_after_a_divergence_the_next_smaller_alpha_begins_anew(heat, tmp_path, capsys, monkeypatch):
+    out, once, tried = tmp_path / "run", solve._solve, []
+    out.mkdir()
+
+    def diverging(config, prepared, run):
+        tried.append(config.method.alpha)
+        if config.method.alpha > 1:
+            (out / "quasi_newton").mkdir()
+            raise Diverged("step 3: loss became NaN or infinite")
+        assert not (out / "quasi_newton").exists()
+        return once(config, prepared, run)
+
+    def chosen(config, problem, run):
+        verdicts = [{"alpha": alpha} for alpha in (1.0, 1.5)]
+        (out / "alpha.json").write_text(json.dumps({"alpha": 1.5, "verdicts": verdicts}))
+        return choose_alpha.with_alpha(config, 1.5)
+
+    monkeypatch.setattr(solve, "_solve", diverging)
+    monkeypatch.setattr(solve, "chosen", chosen)
+    assert solve.main(heat) == 0
+    assert "starts anew with alpha = 1 in place of 1.5" in capsys.readouterr().err
+    assert tried == [1.5, 1.0]

@@ -1,0 +1,46 @@
+"""After a divergence: a run whose alpha was chosen for the user begins anew with a smaller one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+from wsapps.alpha.record import RECORD, read_record
+from wsapps.atomic import explained, write_json
+from wsapps.finite import Diverged
+from wsapps.run import Run
+
+
+def smaller_alpha(run: Run, alpha: float, error: Diverged, states: Sequence[str] = ("checkpoint",)) -> float:
+    """The next smaller alpha that was looked at, with which the run begins anew; says so.
+
+    The last good state of that alpha is its first one: a trained state of the larger alpha is none of its
+    field, so that checkpoints go.
+
+    Args:
+        run: on all ranks alike.
+        alpha: that diverged.
+        error: how.
+        states: folders below the run's that hold trained states.
+
+    Raises:
+        Diverged: the error itself, where no smaller alpha was looked at.
+    """
+    record = read_record(run.folder.path)
+    verdicts = [] if record is None else record["verdicts"]
+    below = [float(verdict["alpha"]) for verdict in verdicts if verdict["alpha"] < alpha]
+    if record is None or not below:
+        raise error
+    following = max(below)
+    run.say("%s; alpha=auto starts anew with alpha = %g in place of %g", error, following, alpha)
+    run.accelerator.wait_for_everyone()  # all have read the record
+    if run.is_main:
+        for folder in (run.folder.path / name for name in states):
+            with explained("remove", folder):
+                if folder.exists():
+                    shutil.rmtree(folder)
+        record["diverged"] = [*record.get("diverged", []), alpha]
+        write_json(run.folder.path / RECORD, {**record, "alpha": following})
+    run.accelerator.wait_for_everyone()
+    run.forget()
+    return following
