@@ -86,6 +86,12 @@ def test_core_imports_no_application(path):
     assert foreign_rooms(parse(path)) == set()
 
 
+@each_package_file
+def test_applications_stand_beside_each_other(path):
+    own = path.relative_to(ROOT).parts[0]
+    assert {room for room in foreign_rooms(parse(path)) if room.startswith("wsapps_")} <= {own}
+
+
 def test_importing_the_core_loads_no_application():
     """Every module of the core, in a fresh process: nothing comes in by way of a third one either."""
     modules = [
