@@ -4,9 +4,10 @@
     python benchmarks/weightspace_accuracy.py --models flat_mlp scale_gmn --piece 540
 
 Every dataset is built once and every model trained once on each, one after the other, in processes of their
-own and with the same training time, or the same epochs; datasets are found in $WSAPPS_DATA. Finished ones are
-not repeated and interrupted ones continue, so the command can be killed and called again. What stands after
-``--`` goes to all trainings.
+own, with the same training time or the same epochs; datasets are found in $WSAPPS_DATA. Finished ones are not
+repeated and interrupted ones continue, so the command can be killed and called again, also with other models
+and another budget: each cell of the table says what its run had. What stands after ``--`` goes to all
+trainings that are begun; ``most_train=20000`` is for slow models.
 
 Published figures are for one fit an image, of all images; fields, fits and budgets are others than here.
 Shared: an MLP on raw weights. Random: NFN-NP, NFN-HNP, DWSNet, NG-GNN and ScaleGMN-B, as the ScaleGMN paper
@@ -110,14 +111,16 @@ def _print(
             size = next(metrics["parameters"] for cell, metrics in results.items() if cell[2] == model)
             rows.append([model, *cells, f"{size:,.0f}"])
         if rows:
-            print(markdown(f"{title}: test accuracy in %, (published), epochs done", columns, rows))
+            print(
+                markdown(f"{title}: test accuracy in %, (published), epochs x training fields", columns, rows)
+            )
     rows = [
         [f"{dataset}, {init}", f"{m['fit/fields']:.0f}", f"{m['fit/psnr']:.2f}", f"{m['train_seconds']:.0f}"]
         for (dataset, init), m in builds.items()
     ]
     print(markdown("Fields", ["dataset", "fields", "PSNR, dB", "seconds of fitting"], rows))
     some = next(iter(results.values()))
-    print(f"\n{' '.join(_budget(arguments))}; on {some['device']}, wsapps {some['version']}")
+    print(f"\non {some['device']}, wsapps {some['version']}")
 
 
 def _cell(results: dict[Cell, dict[str, float]], cell: Cell) -> str:
@@ -126,7 +129,9 @@ def _cell(results: dict[Cell, dict[str, float]], cell: Cell) -> str:
     published = PUBLISHED.get((kind, init), {}).get(model)
     beside = f" ({published})" if published is not None else ""
     metrics = results[cell]
-    return f"{100 * metrics['accuracy']:.1f}{beside}, {metrics['epochs']:.3g} ep."
+    return (
+        f"{100 * metrics['accuracy']:.1f}{beside}, {metrics['epochs']:.3g} x {metrics['train_fields']:,.0f}"
+    )
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class Cell:
 
 def main() -> None:
     arguments = _parse()
-    pieces = Pieces(arguments.piece)
+    pieces = Pieces(arguments.piece, apart=False)
     prepare_cpu()
     cells = [
         Cell(*one)
@@ -80,7 +80,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--alphas", type=float, nargs="+", default=[1, 1.5, 2, 2.5, 3, 4])
+    parser.add_argument("--alphas", type=float, nargs="+", default=[1, 1.5, 2, 3, 4])
     parser.add_argument("--biases", nargs="+", default=["zero", "pytorch"])
     parser.add_argument("--inits", nargs="+", default=["shared", "random"])
     parser.add_argument("--seeds", type=int, default=3)
@@ -88,7 +88,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=2e-3, help="constant rate of the fits to a PSNR")
     parser.add_argument("--most_steps", type=int, default=1000, help="of the fits to a PSNR")
     parser.add_argument("--fields", type=int, default=256, help="fields that are fitted to each PSNR")
-    parser.add_argument("--steps", type=int, default=200, help="of the fields that are classified")
+    parser.add_argument("--steps", type=int, default=100, help="of the fields that are classified")
     parser.add_argument("--limit", type=int, default=2000, help="samples that are classified")
     parser.add_argument("--epochs", type=float, default=20, help="of each classifier's training")
     parser.add_argument("--no_accuracy", action="store_true", help="measure steps and seconds alone")
