@@ -104,11 +104,6 @@ class EnsembleTrials:
                 self._look(mean, chosen, now + 1)
         self._take_back(ensemble, mean, optimizer, chosen, step)
 
-    def squared_errors(self, alpha: float, points: Points) -> Tensor:
-        """Squared errors ``(G, P)`` of an alpha's fields, or of their running means, over channels."""
-        with torch.no_grad():
-            return self._errors(FieldEnsemble(self._contestants[alpha].means), points, 1).mean(dim=2)
-
     def _train_step(
         self, ensemble: FieldEnsemble, optimizer: torch.optim.Optimizer, points: Points, alphas: int
     ) -> None:

@@ -1,0 +1,150 @@
+"""``alpha=auto`` against the same rule on the full grid of alphas, on small signals with half held out.
+
+    python benchmarks/alpha_auto.py DATA [--signals era5 lucy 00] [--piece 540] [--out DIR]
+
+Pictures of 96x96, a map, meshes and sounds of about 9,216 samples; fields of width 128, Adam at 1e-4. A whole
+run is made with each alpha, ascending until one is 3 dB worse than alpha = 1 between the samples; the rule on
+their curves is the grid's choice. ``alpha=auto`` sees what a run sees, the fitted half. Whole runs are kept:
+the command can be killed and called again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from alpha_grid import SIGNALS, grid_curve, grid_curves, problem_of
+
+from wsapps.accelerator import make_accelerator
+from wsapps.alpha import REFERENCE, Curve, choose
+from wsapps.atomic import write_json
+from wsapps.cpu import prepare_cpu
+from wsapps_signals.choose_alpha import choose_alpha
+
+TOLERANCE, SLOWER, IOU = 0.5, 1.15, 0.001
+
+
+@dataclass(frozen=True)
+class Row:
+    """One signal: alphas, steps of alpha=auto over those of the grid's choice, and what it costs.
+
+    ``held_out`` and ``iou`` are differences from alpha = 1; ``cost`` is counted, ``seconds`` is the time of
+    the choice over that of the run with it.
+    """
+
+    signal: str
+    grid: float
+    auto: float
+    speed_up: float
+    steps: float
+    held_out: float
+    iou: float | None
+    cost: float
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Within what is asked."""
+        between = self.held_out >= -TOLERANCE if self.iou is None else self.iou >= -IOU
+        return self.steps <= SLOWER and between
+
+
+def main() -> None:
+    arguments = _parse()
+    prepare_cpu(1)
+    began, rows = time.monotonic(), []
+    for name in arguments.signals:
+        rows.append(_row(name, arguments, make_accelerator()))
+        print(_line(rows[-1]), flush=True)
+        if arguments.piece is not None and time.monotonic() - began > arguments.piece:
+            print("this piece is over, what is done is kept; call the same command again")
+            break
+    _print(rows)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, help="folder with kodak/, div2k/, era5/, mesh/ and audio/")
+    parser.add_argument("--signals", nargs="+", choices=list(SIGNALS), default=list(SIGNALS), metavar="NAME")
+    parser.add_argument("--steps", type=int, default=150, help="of every run")
+    parser.add_argument("--piece", type=float, help="seconds after which no other signal begins")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/alpha_auto"))
+    return parser.parse_args()
+
+
+def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> Row:
+    settings, folder = (f"trainer.max_steps={arguments.steps}",), arguments.out / f"{arguments.steps}"
+    curves = list(grid_curves(folder, name, arguments.data, settings, accelerator))
+    by_alpha = {curve.alpha: curve for curve in curves}
+    grid = choose(curves, TOLERANCE)
+    problem = problem_of(name, arguments.data, settings)
+    parts = replace(problem.config, alpha="auto"), problem.signal, problem.mask, problem.field
+    choose_alpha(*parts)  # once before it is timed
+    began = time.process_time()
+    choice, cost = choose_alpha(*parts)
+    seconds = time.process_time() - began
+    write_json(folder / name / "auto.json", asdict(choice))
+    if choice.alpha not in by_alpha:
+        problem = problem_of(name, arguments.data, (*settings, f"method.alpha={choice.alpha}"))
+        file = folder / name / f"{choice.alpha:g}.json"
+        by_alpha[choice.alpha] = grid_curve(file, problem, choice.alpha, accelerator)
+    records = {alpha: _record(folder / name, alpha) for alpha in (REFERENCE, choice.alpha)}
+    taken, one = by_alpha[choice.alpha], by_alpha[REFERENCE]
+    iou = [records[alpha]["iou"] for alpha in (choice.alpha, REFERENCE)]
+    return Row(
+        name,
+        grid.alpha,
+        choice.alpha,
+        grid.chosen.speed_up,
+        _steps(taken, grid.target) / _steps(by_alpha[grid.alpha], grid.target),
+        taken.last_held_out - one.last_held_out,
+        None if iou[0] is None else iou[0] - iou[1],
+        cost,
+        seconds / records[choice.alpha]["cpu_seconds"],
+    )
+
+
+def _steps(curve: Curve, target: float) -> float:
+    return max(1.0, curve.steps_to(target))
+
+
+def _record(folder: Path, alpha: float) -> dict:
+    return json.loads((folder / f"{alpha:g}.json").read_text())
+
+
+def _line(row: Row) -> str:
+    iou = "" if row.iou is None else f"{row.iou:+.4f}"
+    return (
+        f"| {row.signal} | {row.grid:g} | {row.auto:g} | {row.speed_up:.2f} | {row.steps:.2f} | "
+        f"{row.held_out:+.2f} | {iou} | {100 * row.cost:.1f} % | {100 * row.seconds:.1f} % | "
+        f"{'yes' if row.good else 'no'} |"
+    )
+
+
+def _print(rows: list[Row]) -> None:
+    columns = (
+        "signal | grid | auto | speed-up of the grid's | steps, auto / grid | held-out against alpha 1, dB"
+    )
+    columns += " | IoU against alpha 1 | cost, counted | cost, time | within what is asked"
+    print(f"\n| {columns} |\n" + "|---" * 10 + "|")
+    print("\n".join(map(_line, rows)))
+    good = sum(row.good for row in rows)
+    steps = statistics.median(row.steps for row in rows)
+    print(
+        f"\n{good} of {len(rows)} within: steps at most {SLOWER} times the grid's, held-out score at most "
+        f"{TOLERANCE} dB ({IOU} IoU) under that of alpha = 1. Median of steps {steps:.2f}. "
+        f"{torch.get_num_threads()} thread."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

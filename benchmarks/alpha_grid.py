@@ -1,0 +1,146 @@
+"""The full grid that ``alpha=auto`` is judged by: fields of every alpha on small signals, half held out.
+
+Imported by alpha_auto.py, whose docstring has the command.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from wsapps.alpha import REFERENCE, Curve
+from wsapps.atomic import write_json
+from wsapps.config import default_config_dir, load_config
+from wsapps.field_objective import FieldObjective
+from wsapps.finite import Diverged
+from wsapps.metrics import psnr
+from wsapps.prediction import predict
+from wsapps.trainer import Trainer
+from wsapps_signals.config import FitConfig, build_sampler
+from wsapps_signals.fit import FitProblem, load_signal, make_problem
+from wsapps_signals.kinds.signal import Signal
+
+ALPHAS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+KODAK = (
+    "p51_mustang", "market_place", "hats", "sailboats", "two_macaws", "barn_and_pond", "girl_in_red",
+    "monument", "red_door", "mountain_chalet", "sailboat_at_pier", "stone_building",
+)  # fmt: skip
+DIV2K = tuple(f"{number:02d}" for number in range(8))
+_PICTURE = ("signal=image", "signal.grey=true", "signal.max_side=96", "holdout=every_other")
+_MESH = ("signal=occupancy", "signal.points=9216", "signal.grid=32", "holdout=random")
+# 0.21 of Bach's 7 seconds at the full rate, in as much of the usual coordinates.
+_SOUND = ("signal=audio", "signal.seconds=0.209", "signal.coordinate_scale=2.99", "holdout=every_other")
+#: Name to settings of the fit; a path is below the folder of data.
+OTHERS: dict[str, tuple[str, ...]] = {
+    "era5": ("signal=sphere", "signal.max_points=9216", "holdout=every_other", "path=era5/era5_t2m_1deg.nc"),
+    "lucy": (*_MESH, "path=mesh/lucy.ply"),
+    "bunny": (*_MESH, "path=mesh/bunny.ply"),
+    "bach, 1 s": (*_SOUND, "signal.start=1", "path=audio/bach.wav"),
+    "bach, 4 s": (*_SOUND, "signal.start=4", "path=audio/bach.wav"),
+}
+SIGNALS = OTHERS | {
+    name: (*_PICTURE, f"path={folder}/{name}.png")
+    for pair in zip(KODAK, (*DIV2K, *[""] * 4), strict=True)
+    for folder, name in zip(("kodak", "div2k"), pair, strict=True)
+    if name
+}
+COMMON = ("method.width=128", "trainer.optimizer.lr=1e-4", "trainer.optimizer.schedule=constant")
+_LOOKS = 15
+_HOPELESS = 3.0  # dB under the held-out score of alpha = 1
+
+
+def problem_of(name: str, data: Path, settings: tuple[str, ...]) -> FitProblem:
+    """A signal with its field and its training samples, as ``fit`` would make them."""
+    own = [s.replace("path=", f"path={data}/") for s in SIGNALS[name]]
+    config_dir = default_config_dir("signals")
+    config = load_config(FitConfig, "fit", config_dir=config_dir, overrides=[*COMMON, *own, *settings])
+    return make_problem(config, load_signal(config))
+
+
+def grid_curves(
+    folder: Path, name: str, data: Path, settings: tuple[str, ...], accelerator: Accelerator
+) -> Iterator[Curve]:
+    """Whole runs of every alpha, ascending, until one is far worse than alpha = 1 between the samples: what
+    is larger memorises more."""
+    floor = -math.inf
+    for alpha in ALPHAS:
+        problem = problem_of(name, data, (*settings, f"method.alpha={alpha}"))
+        curve = grid_curve(folder / name / f"{alpha:g}.json", problem, alpha, accelerator)
+        yield curve
+        if alpha == REFERENCE:
+            floor = curve.last_held_out - _HOPELESS
+        if curve.diverged or curve.last_held_out < floor:
+            return
+
+
+def grid_curve(file: Path, problem: FitProblem, alpha: float, accelerator: Accelerator) -> Curve:
+    """The learning curve of a whole run, trained now or read from where an earlier process left it."""
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, _train(problem, alpha, accelerator))
+    record = json.loads(file.read_text())
+    steps, fitted, held_out = (
+        [math.nan if v is None else float(v) for v in record[name]]
+        for name in ("steps", "fitted", "held_out")
+    )
+    return Curve(alpha, steps, fitted, held_out)
+
+
+def _train(problem: FitProblem, alpha: float, accelerator: Accelerator) -> dict[str, object]:
+    config, signal, mask, field = problem.config, problem.signal, problem.mask, problem.field
+    last = config.trainer.last_step
+    assert last is not None
+    sampler, settings = build_sampler(config, signal, mask, field, accelerator.device)
+    settings.log_every, settings.evaluate_every = 1, max(1, last // _LOOKS)
+    held_out = signal.coordinates[~mask], signal.values[~mask]
+    looks = [(0.0, psnr(predict(field, held_out[0]), held_out[1], signal.peak))]
+
+    def look() -> dict[str, float]:
+        score = psnr(predict(field, held_out[0]), held_out[1], signal.peak)
+        looks.append((float(trainer.step), score))
+        return {}
+
+    trainer = Trainer(settings, FieldObjective(field, signal.peak), sampler, look, accelerator=accelerator)
+    diverged, began = False, time.process_time()
+    try:
+        trainer.fit()
+    except Diverged:
+        diverged = True
+    seconds = time.process_time() - began
+    if not diverged and looks[-1][0] < last:
+        look()
+    accelerator.free_memory()
+    curve = _joined(alpha, trainer.history, looks, diverged)
+    return {**asdict(curve), "cpu_seconds": seconds, "iou": _iou(signal, mask, field)}
+
+
+def _joined(
+    alpha: float, history: list[dict[str, float]], looks: list[tuple[float, float]], diverged: bool
+) -> Curve:
+    """Fitted scores of every step, with held-out ones between looks linear."""
+    curve = Curve(alpha)
+    steps, scores = zip(*looks, strict=True)
+    for entry in history:
+        if "psnr" in entry:
+            curve.add(entry["step"], entry["psnr"], float(np.interp(entry["step"], steps, scores)))
+    if diverged:
+        curve.add((curve.steps or [0])[-1] + 1, math.nan, math.nan)
+    return curve
+
+
+def _iou(signal: Signal, mask: Tensor, field: nn.Module) -> float | None:
+    """Of held-out samples, where values are inside or outside."""
+    if signal.grid is not None:
+        return None
+    inside = predict(field, signal.coordinates[~mask]) > 0.5
+    truth = signal.values[~mask] > 0.5
+    return float((inside & truth).sum() / torch.clamp((inside | truth).sum(), min=1))
