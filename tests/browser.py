@@ -10,7 +10,6 @@ import json
 import os
 import select
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
+import psutil
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -34,6 +34,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+FAREWELL = 5.0  # seconds that it has to end by itself
 PATIENCE = 300.0  # seconds; software OpenGL on a busy machine is slow
 
 
@@ -67,15 +68,33 @@ class Browser:
         os.close(from_browser)
         self._numbers, self._buffer, self._session = itertools.count(1), b"", None
         self.complaints: list[str] = []
+        try:
+            self._open_page()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _open_page(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        return self
 
     def __exit__(self, *error: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """Ask it to end, and end what is left: some of its processes are in sessions of their own."""
+        browser = psutil.Process(self._process.pid)
+        family = [browser, *browser.children(recursive=True)]
+        with contextlib.suppress(OSError):
+            os.write(
+                self._write,
+                json.dumps({"id": next(self._numbers), "method": "Browser.close"}).encode() + b"\0",
+            )
+        _, left = psutil.wait_procs(family, timeout=FAREWELL)
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=FAREWELL)
         self._process.wait()
         os.close(self._read)
         os.close(self._write)
@@ -130,6 +149,19 @@ class Browser:
         self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=f"{Path(page).resolve().as_uri()}{fragment}")
         self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
+
+    def visit(self, address: str, width: int, height: int) -> None:
+        """Load what a server on this machine serves into a window of CSS pixels, and wait for it."""
+        self.complaints.clear()
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        self.call("Page.navigate", url=address)
+        self.wait("document.readyState === 'complete' && location.protocol === 'http:'")
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression, as JSON has it; promises are waited for."""

@@ -80,4 +80,4 @@ def test_scripts_are_plain():
     for script in HERE.glob("*.js"):
         text = script.read_text(encoding="utf-8")
         assert not re.search(r"\b(import|require|fetch|XMLHttpRequest|eval)\s*\(", text), script.name
-        assert max(map(len, text.splitlines())) <= 120, script.name
+        assert max(map(len, text.splitlines())) <= 110, script.name

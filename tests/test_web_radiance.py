@@ -46,8 +46,8 @@ def noisy_objective(contracted=False, activation="softplus", method="sinusoidal"
         ),
         renderer=RendererConfig(step_size=0.1, grid_resolution=8),
     )
-    edge = 2.0 if contracted else 1.2
-    box = torch.tensor([-edge, -edge, -edge, edge, edge, edge])
+    sides = [2.0, 2.0, 2.0] if contracted else [1.2, 1.0, 0.7]
+    box = torch.tensor([-side for side in sides] + sides)
     space = Space(box=box, near=2.0, far=3.0 if contracted else 6.0, contracted=contracted)
     objective = build_objective(config, space)
     empty = torch.rand(objective.renderer.grid.binaries.shape) < 0.6
@@ -89,7 +89,7 @@ def test_distances_in_the_colours_of_turbo(chromium, tmp_path):
     chromium.run("wsapps.view.show('depth'), wsapps.frame.finish()")
     pixels, hit = picture(chromium), rendered.opacity.numpy() > 0.5
     assert 0.1 < hit.mean() < 0.9
-    reach = 2.4 * math.sqrt(3) / 4
+    reach = math.hypot(2.4, 2.0, 1.4) / 4
     place = np.rint(255 * (rendered.depth.numpy() - 4 + reach) / (2 * reach)).clip(0, 255).astype(int)
     wanted = np.where(hit[..., None], 255 * matplotlib.colormaps["turbo"](place)[..., :3], 255)
     close = np.abs(pixels - wanted).max(axis=-1) < 12  # an entry or two of the colour map

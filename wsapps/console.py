@@ -33,5 +33,6 @@ def run_verb(package: str, verbs: Mapping[str, str], arguments: Sequence[str] | 
 def usage(program: str, verbs: Mapping[str, str]) -> str:
     """What ``--help`` prints."""
     lines = [f"usage: {program} VERB [key=value ...]", ""]
-    lines += [f"  {verb:<10}{words}" for verb, words in verbs.items()]
+    column = max(map(len, verbs)) + 2
+    lines += [f"  {verb:<{column}}{words}" for verb, words in verbs.items()]
     return "\n".join([*lines, "", f"{program} VERB --help lists the keys."])

@@ -9,12 +9,25 @@ from wsapps.config import choice, doc
 from wsapps.fields import FIELDS, make_field
 from wsapps.seeding import seed_global
 from wsapps.trainer import TrainerConfig
+from wsapps_nerf.averaging import AverageConfig
 from wsapps_nerf.field import HeadsConfig, RadianceField
 from wsapps_nerf.load import DataConfig, SceneConfig
 from wsapps_nerf.objective import RadianceObjective, RaysConfig
 from wsapps_nerf.outputs import OutputsConfig
 from wsapps_nerf.renderer import Renderer, RendererConfig
 from wsapps_nerf.scene import Space
+from wsapps_nerf.viewer import ViewerConfig
+
+
+@dataclass
+class EndlessConfig:
+    """What scenes without an end are trained with; see :mod:`wsapps_nerf.suited`."""
+
+    settings: list[str] = doc(
+        "key=value, used where space is contracted; what the command line gives counts over them, and with "
+        "method= given those of the method are left to it",
+        default_factory=list,
+    )
 
 
 @dataclass
@@ -26,9 +39,12 @@ class TrainConfig:
     method: Any = choice(FIELDS, default="weight_scaling", text="the field in the middle")
     heads: HeadsConfig = field(default_factory=HeadsConfig)
     renderer: RendererConfig = field(default_factory=RendererConfig)
+    average: AverageConfig = field(default_factory=AverageConfig)
     rays: RaysConfig = field(default_factory=RaysConfig)
+    endless: EndlessConfig = field(default_factory=EndlessConfig)
     data: DataConfig = field(default_factory=DataConfig)
     trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(default_steps=2300))
+    viewer: ViewerConfig = field(default_factory=ViewerConfig)
     outputs: OutputsConfig = field(default_factory=OutputsConfig)
 
 
@@ -38,4 +54,4 @@ def build_objective(config: TrainConfig, space: Space) -> RadianceObjective:
     trunk = make_field(3, 1, config.method)
     radiance_field = RadianceField(trunk, trunk.width, space.box, config.heads, space.contracted)
     renderer = Renderer(config.renderer, space.box, space.near, space.far, space.contracted)
-    return RadianceObjective(radiance_field, renderer, config.rays)
+    return RadianceObjective(radiance_field, renderer, config.rays, config.average.decay)

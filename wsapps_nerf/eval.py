@@ -15,6 +15,7 @@ from wsapps.config import doc, load_or_help
 from wsapps.progress import Progress
 from wsapps_nerf.evaluation import ViewScore, mean_scores, score_views
 from wsapps_nerf.load import load_views
+from wsapps_nerf.perceptual import find_lpips
 from wsapps_nerf.scene import Views
 from wsapps_nerf.trained import DataPlace, TrainedRun, open_trained
 
@@ -52,9 +53,10 @@ def evaluate(arguments: Sequence[str]) -> None:
             "views": [asdict(score) for score in scores],
         },
     )
-    psnr, ssim = means.values()
+    psnr, ssim, *others = means.values()
+    lpips = "".join(f", {name} {value:.4f}" for name, value in zip(list(means)[2:], others, strict=True))
     print(
-        f"{config.split}/psnr {psnr:.2f} dB, {config.split}/ssim {ssim:.4f} over {len(scores)} views "
+        f"{config.split}/psnr {psnr:.2f} dB, {config.split}/ssim {ssim:.4f}{lpips} over {len(scores)} views "
         f"after {trained.steps} steps: {path}"
     )
 
@@ -69,6 +71,7 @@ def _score(trained: TrainedRun, views: Views) -> list[ViewScore]:
             views.to(accelerator.device),
             accelerator,
             on_view=lambda done: progress.update(done, time.monotonic() - started, {}),
+            lpips=find_lpips(accelerator.device),
         )
     finally:
         progress.close()

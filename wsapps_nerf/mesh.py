@@ -95,7 +95,7 @@ def surface_colours(
         occupied = _occupied(objective, positions.flatten(0, 1)).view(len(place), -1)
         rgb, density = torch.zeros_like(positions), torch.zeros_like(positions[..., 0])
         seen = inwards[:, None].expand_as(positions)
-        rgb[occupied], density[occupied] = objective.field(positions[occupied], seen[occupied])
+        rgb[occupied], density[occupied] = objective.shown(positions[occupied], seen[occupied])
         thickness = density * step
         before = thickness.cumsum(dim=1) - thickness
         weights = torch.exp(-before) * (1 - torch.exp(-thickness))
@@ -176,7 +176,7 @@ class _MeshGrid:
             points = torch.tensor(self.world(index[rows]), dtype=torch.float32, device=device)
             occupied = _occupied(self.objective, points)
             density = points.new_zeros(len(points))
-            density[occupied] = self.objective.field.density(points[occupied])
+            density[occupied] = self.objective.shown.density(points[occupied])
             values[rows] = (1 - torch.exp(-density * step)).cpu().numpy()
         return values.reshape([len(axis) for axis in axes])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from wsapps.errors import UserError
 from wsapps.finite import Diverged
 from wsapps.metrics import psnr_from_mse
 from wsapps.objective import Batch, Objective
+from wsapps_nerf.averaging import running_mean
 from wsapps_nerf.field import RadianceField
 from wsapps_nerf.renderer import Renderer
 from wsapps_nerf.scene import composite
@@ -53,23 +54,36 @@ class RaysConfig:
 class RadianceObjective(Objective):
     """Mean squared error of rendered colours.
 
-    Batches hold ``origins``, ``directions`` ``(R, 3)`` and ``rgba`` ``(R, 4)`` with straight alpha.
+    Batches hold ``origins``, ``directions`` ``(R, 3)``, ``rgba`` ``(R, 4)`` with straight alpha, and where
+    pictures have codes ``view`` ``(R,)``.
     The number of rays that the next batch should have is ``n_rays``: it follows the number of samples
     that a ray takes, in factors of sqrt(2), so that only a few sizes occur.
+
+    Args:
+        field, renderer, rays: what is trained, and how.
+        average_decay: of the running mean of the field's weights; 0 for none.
     """
 
     ray_count: Tensor  # 0-dimensional, int
     seen: Tensor  # (2,) samples and rays since the last adjustment, over all ranks
 
-    def __init__(self, field: RadianceField, renderer: Renderer, rays: RaysConfig):
+    def __init__(
+        self, field: RadianceField, renderer: Renderer, rays: RaysConfig, average_decay: float = 0.0
+    ):
         super().__init__()
         self.field, self.renderer, self.rays = field, renderer, rays
+        self.averaged = running_mean(field, average_decay) if average_decay else None
         self.register_buffer("ray_count", torch.tensor(rays.first))
         self.register_buffer("seen", torch.zeros(2, dtype=torch.float64))
 
     @property
     def n_rays(self) -> int:
         return int(self.ray_count)
+
+    @property
+    def shown(self) -> RadianceField:
+        """The field that pictures, meshes and pages show: the one trained, or its running mean."""
+        return self.field if self.averaged is None else cast(RadianceField, self.averaged.module)
 
     @property
     def background(self) -> Tensor:
@@ -83,12 +97,20 @@ class RadianceObjective(Objective):
         if self.rays.background == "random":
             background = torch.rand_like(rgba[:, :3])
         rendered = self.renderer(
-            self.field, origins, batch["directions"], background, stratified=self.training
+            self.field,
+            origins,
+            batch["directions"],
+            background,
+            stratified=self.training,
+            view=batch["view"] if self.field.appearance is not None else None,
         )
         error = rendered.rgb - composite(rgba, background)
-        loss_sum = error.square().mean(dim=-1).sum()
+        loss_sum = squared = error.square().mean(dim=-1).sum()
+        if rendered.proposal_loss is not None:
+            loss_sum = squared + rendered.proposal_loss.sum()
         return {
             "loss_sum": loss_sum,
+            "squared_error": squared.detach(),
             "count": loss_sum.new_full((), origins.shape[0]),
             "samples": loss_sum.new_full((), rendered.samples),
         }
@@ -131,10 +153,12 @@ class RadianceObjective(Objective):
 
     def after_step(self, step: int, totals: Mapping[str, Tensor]) -> None:
         self.seen += torch.stack([totals["samples"], totals["count"]]).to(self.seen)
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.field)
 
     def metrics(self, totals: Mapping[str, float]) -> dict[str, float]:
         return {
-            "psnr": psnr_from_mse(totals["loss_sum"] / totals["count"]),
+            "psnr": psnr_from_mse(totals["squared_error"] / totals["count"]),
             "rays": totals["count"],
             "samples_per_ray": totals["samples"] / totals["count"],
         }

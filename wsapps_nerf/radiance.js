@@ -1,8 +1,9 @@
 // A radiance field, seen by a camera that goes around it: emission and absorption along every pixel's ray.
 //
-// page.space: {low, high, cells, stride, near, far, contracted, density: "softplus" or "exp", background};
-// the array "grid" has a bit for each occupied cell, "colours" the colours of depths. The network's four
-// values are red, green and blue before the sigmoid, and the raw density. page.camera: see OrbitCamera.
+// page.space: {low, high: the box; centre, half: the cube that the field sees as [-1, 1]^3; cells, stride, near,
+// far, contracted, density: "softplus" or "exp", background}; the array "grid" has a bit for each occupied cell,
+// "colours" the colours of depths. The network's four values are red, green and blue before the sigmoid, and the
+// raw density. page.camera: see OrbitCamera.
 
 const SECONDS_APART = 2; // of the views that a visitor keeps
 const CLEAR = 0.001; // of the light behind a point; less is not looked for

@@ -34,7 +34,7 @@ class RaySampler:
         draws = generator(self.seed, "rays", step, rank)
         view, pixel, rgba = self.pixels.draw(self.objective.n_rays, step, draws)
         origins, directions = self.cameras.rays(view, pixel)
-        return {"origins": origins, "directions": directions, "rgba": rgba}
+        return {"origins": origins, "directions": directions, "rgba": rgba, "view": view}
 
 
 class _AllPixels:

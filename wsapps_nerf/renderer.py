@@ -5,9 +5,10 @@ Shapes: R rays, N samples.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import nerfacc
 import torch
@@ -18,11 +19,13 @@ from wsapps.errors import UserError
 from wsapps_nerf.carving import carve
 from wsapps_nerf.contraction import expand, mark_outside, sample_contracted, shrinkage
 from wsapps_nerf.occupancy import OccupancyGrid
+from wsapps_nerf.proposal import Proposal, ProposalConfig, Proposed, weights_of
 from wsapps_nerf.sampling import Samples, sample_rays
 from wsapps_nerf.scene import Views
 
 _MOST_STEPS = 1024  # along the box's diagonal, as instant-ngp takes
 _STEP_IN_PIXELS = 1.25
+_RARER = 8  # updates of a grid beside a proposal
 _MOST_SAMPLES = 50_000  # through the box; the batched sampler holds rays x samples
 
 
@@ -30,6 +33,12 @@ _MOST_SAMPLES = 50_000  # through the box; the batched sampler holds rays x samp
 class RendererConfig:
     """Settings of the :class:`Renderer`."""
 
+    sampler: Literal["grid", "proposal"] = doc(
+        "where rays are sampled: in steps through the grid's occupied cells, or where a small field of its "
+        "own expects something (the grid is kept for meshes and pages)",
+        default="grid",
+    )
+    proposal: ProposalConfig = field(default_factory=ProposalConfig)
     step_size: float | None = doc(
         "length of a sample along the ray; null is 1.25 pixels' width at the middle of near and far",
         default=None,
@@ -61,12 +70,16 @@ class RendererConfig:
 
 
 class Rendered(NamedTuple):
-    """Colour ``(R, 3)``, opacity ``(R,)``, depth ``(R,)`` in world units, and the sample count N."""
+    """Colour ``(R, 3)``, opacity ``(R,)``, depth ``(R,)`` in world units, and the sample count N.
+
+    ``proposal_loss`` ``(R,)`` is what a proposal learns from, where there is one.
+    """
 
     rgb: Tensor
     opacity: Tensor
     depth: Tensor
     samples: int
+    proposal_loss: Tensor | None = None
 
 
 class Renderer(nn.Module):
@@ -100,6 +113,8 @@ class Renderer(nn.Module):
         self.grid.binaries.fill_(True)  # nerfacc starts from nothing: keep all until the first update
         if contracted:
             mark_outside(self.grid)
+        proposed = config.sampler == "proposal"
+        self.proposal = Proposal(config.proposal, box, near, far, contracted) if proposed else None
 
     def adapt_to(self, views: Views) -> None:
         """Choose what depends on the training views: step size, where it is not configured, and carving."""
@@ -117,11 +132,12 @@ class Renderer(nn.Module):
 
     def forward(
         self,
-        field: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+        field: Callable[..., tuple[Tensor, Tensor]],
         origins: Tensor,
         directions: Tensor,
         background: Tensor,
         stratified: bool = False,
+        view: Tensor | None = None,
     ) -> Rendered:
         """Render rays.
 
@@ -130,12 +146,21 @@ class Renderer(nn.Module):
             origins, directions: ``(R, 3)`` world space; directions of unit length.
             background: ``(3,)`` or ``(R, 3)``.
             stratified: shift samples along each ray by a random part of a step, for training.
+            view: ``(R,)`` the training picture of each ray, a third argument of the field; None for none.
         """
         # Training averages over shifts of coarse steps; a picture takes finer ones in their stead.
-        step_size = float(self.step_size) / (1 if stratified else self.config.picture_substeps)
-        samples = self.sample(origins, directions, step_size, stratified)
+        finer = 1 if stratified else self.config.picture_substeps
+        proposed = None
+        if self.proposal is not None:
+            proposed = self.proposal(origins, directions, stratified, finer)
+            samples = proposed.samples
+        else:
+            samples = self.sample(origins, directions, float(self.step_size) / finer, stratified)
         positions = samples.positions(origins, directions)
-        rgb, density = field(positions, directions[samples.ray])
+        pictures = () if view is None else (view[samples.ray],)
+        rgb, density = field(positions, directions[samples.ray], *pictures)
+        if proposed is not None:
+            return composite_proposed(proposed, rgb, density, background)
         return composite_samples(samples, rgb, density, origins.shape[0], background)
 
     def update_grid(self, step: int, density: Callable[[Tensor], Tensor]) -> None:
@@ -153,14 +178,17 @@ class Renderer(nn.Module):
                 return (density(world) / shrinkage(world) * self.step_size)[:, None]
             return (density(x) * self.step_size)[:, None]
 
+        rarer, warmup = 1, config.grid_warmup_steps
+        if self.proposal is not None:  # nothing in training looks at the grid: seldom, but then all of it
+            rarer, warmup = _RARER, sys.maxsize
         self.grid.train()
         self.grid.update_every_n_steps(
             step,
             occ_eval_fn=opacity,
             occ_thre=config.grid_threshold,
-            ema_decay=config.grid_decay,
-            warmup_steps=config.grid_warmup_steps,
-            n=config.grid_update_every,
+            ema_decay=config.grid_decay**rarer,
+            warmup_steps=warmup,
+            n=config.grid_update_every * rarer,
         )
 
 
@@ -199,6 +227,19 @@ def composite_samples(
         render_bkgd=background,
     )
     return Rendered(colour, opacity.squeeze(-1), depth.squeeze(-1), n_samples)
+
+
+def composite_proposed(proposed: Proposed, rgb: Tensor, density: Tensor, background: Tensor) -> Rendered:
+    """The same where all rays have M samples: colours ``(R M, 3)``, densities ``(R M,)``, ray by ray."""
+    edges = proposed.edges
+    shape = edges.shape[0], edges.shape[1] - 1
+    weights = weights_of(density.view(shape), edges)
+    opacity = weights.sum(dim=-1)
+    middle = (edges[:, 1:] + edges[:, :-1]) / 2
+    depth = (weights * middle).sum(dim=-1) / opacity.clamp(min=torch.finfo(opacity.dtype).eps)
+    colour = (weights[..., None] * rgb.view(*shape, 3)).sum(dim=-2)
+    colour = colour + background * (1 - opacity)[:, None]
+    return Rendered(colour, opacity, depth, len(rgb), proposed.loss(weights))
 
 
 def _slot_in_ray(ray: Tensor, n_rays: int) -> Tensor:

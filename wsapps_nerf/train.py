@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from accelerate import Accelerator
 
@@ -11,17 +13,23 @@ from wsapps.accelerator import make_accelerator
 from wsapps.command import run_command
 from wsapps.config import load_or_help
 from wsapps.cpu import prepare_cpu
+from wsapps.objective import Batch
 from wsapps.run import Run, describe_device, open_run
 from wsapps.trainer import Trainer
 from wsapps_nerf.config import TrainConfig, build_objective
 from wsapps_nerf.evaluation import mean_scores, render_view, score_views
+from wsapps_nerf.home_view import view_of_box, view_of_cameras
 from wsapps_nerf.kernels import build_kernels
 from wsapps_nerf.load import load_scene
 from wsapps_nerf.objective import RadianceObjective
 from wsapps_nerf.outputs import write_outputs
+from wsapps_nerf.perceptual import find_lpips
 from wsapps_nerf.ray_sampler import RaySampler
 from wsapps_nerf.scene import Scene
+from wsapps_nerf.suited import suited
+from wsapps_nerf.viewer import Viewer, ViewerConfig
 
+_log = logging.getLogger("wsapps")
 PROGRAM = "python -m wsapps_nerf.train"
 
 
@@ -34,12 +42,14 @@ def train(arguments: Sequence[str]) -> None:
     accelerator = make_accelerator(config.trainer.mixed_precision)
     build_kernels(accelerator)
     scene = load_scene(config.scene, config.data).to(accelerator.device)
+    config = suited(config, scene, arguments)
     # Before there is a run folder: what is wrong with the settings is not to leave one.
     objective = build_objective(config, scene).to(accelerator.device)
     objective.renderer.adapt_to(scene.train)
     sampler = RaySampler(scene.train, objective, config.trainer.seed)
     objective.check_rays(sampler(0, 0, 1))
-    with open_run(config, "nerf", config.scene.name, accelerator) as run:
+    # Who watches changes nothing: a run continues with another viewer.
+    with open_run(replace(config, viewer=ViewerConfig()), "nerf", config.scene.name, accelerator) as run:
         if run.folder.status == "finished":
             psnr = run.folder.read_metrics().get("test/psnr")
             run.say("%s is finished (test/psnr %s); choose another out= for a new run", run.folder.path, psnr)
@@ -51,18 +61,29 @@ def _train(
     config: TrainConfig, objective: RadianceObjective, sampler: RaySampler, scene: Scene, run: Run
 ) -> None:
     accelerator, folder = run.accelerator, run.folder
+    viewer = _open_viewer(config, objective, scene) if run.is_main and config.viewer.port else None
+
+    def batch(step: int, rank: int, world: int) -> Batch:
+        if viewer is not None:
+            viewer.draw(objective, f"{step:,} steps", training=True)
+        return sampler(step, rank, world)
+
     trainer = Trainer(
         config.trainer,
         objective,
-        batch=sampler,
+        batch=batch,
         evaluate=lambda: _evaluate(objective, scene, accelerator),
         checkpoints=folder.checkpoints,
         tensorboard=folder.tensorboard,
         accelerator=accelerator,
     )
     run.say("training %s on %s, in %s", scene.name, describe_device(accelerator.device), folder.path)
-    result = trainer.fit()
-    scores = score_views(objective, scene.test, accelerator)
+    try:
+        result = trainer.fit()
+    finally:
+        if viewer is not None:
+            viewer.close()
+    scores = score_views(objective, scene.test, accelerator, lpips=find_lpips(accelerator.device))
     metrics = {**mean_scores(scores), **run.usual_metrics(result)}
     final = {"step": result.steps, "seconds": result.seconds, "test/psnr": float(metrics["test/psnr"])}
     history = [*trainer.history, final]
@@ -71,6 +92,16 @@ def _train(
         folder.write_metrics(metrics)
     run.say("test/psnr %.2f dB, test/ssim %.4f", metrics["test/psnr"], metrics["test/ssim"])
     run.say("pictures: %s", folder.path / "index.html")
+
+
+def _open_viewer(config: TrainConfig, objective: RadianceObjective, scene: Scene) -> Viewer:
+    try:
+        home = view_of_cameras(scene.train.cameras)
+    except ValueError:  # the cameras have no common centre
+        home = view_of_box(objective.renderer)
+    viewer = Viewer(config.viewer, home, scene.name)
+    _log.info("%s shows it while it trains", viewer.address)
+    return viewer
 
 
 def _evaluate(objective: RadianceObjective, scene: Scene, accelerator: Accelerator) -> dict[str, object]:

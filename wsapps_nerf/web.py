@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,23 +15,19 @@ import torch
 from wsapps.atomic import explained
 from wsapps.command import run_command
 from wsapps.config import doc, load_or_help
-from wsapps.errors import UserError
 from wsapps.web import Network, Page, write_page
 from wsapps.web.network import Layer, feature_layers
 from wsapps.web.page import HERE as CORE
 from wsapps.web.page import readable_size
 from wsapps.web.views import ORBIT_MOVES, pack_grid
-from wsapps_nerf.camera_path import nearest_point_to_axes, orbit_around
-from wsapps_nerf.cameras import Cameras
 from wsapps_nerf.field import RadianceField
-from wsapps_nerf.load import load_cameras
+from wsapps_nerf.home_view import home_view
 from wsapps_nerf.objective import RadianceObjective
 from wsapps_nerf.trained import DataPlace, TrainedRun, open_trained
 
 PROGRAM = "python -m wsapps_nerf.web"
 HERE = Path(__file__).parent
 _MOVES = (*ORBIT_MOVES, ("D", "colours or distances"), ("K, then S", "keep views, save a camera path"))
-_log = logging.getLogger("wsapps")
 
 
 @dataclass
@@ -84,11 +78,13 @@ def radiance_page(
         UserError: as :func:`wsapps.web.network_of`.
     """
     renderer = objective.renderer
-    network = radiance_network(objective.field)
+    network = radiance_network(objective.shown)
     low, high = renderer.grid.aabbs[0].view(2, 3).tolist()
     space = {
         "low": low,
         "high": high,
+        "centre": objective.field.centre.tolist(),
+        "half": objective.field.half_size.tolist(),
         "cells": renderer.grid.resolution.tolist(),
         "stride": float(renderer.step_size) / renderer.config.picture_substeps,
         "near": renderer.near,
@@ -119,6 +115,11 @@ def radiance_network(field: RadianceField) -> Network:
     before their activation.
 
     The density, which may be negative, passes the colour head's ReLU as the difference of two neurons.
+
+    Where training pictures have codes, colours are those of the mean code.
+
+    Raises:
+        UserError: the trunk's method has no such layers.
     """
     hidden: Any = field.colour[0]
     last: Any = field.colour[2]
@@ -126,8 +127,12 @@ def radiance_network(field: RadianceField) -> Network:
     raw = head.weight * field.heads.density_scale
     shift = head.bias * field.heads.density_scale + field.heads.density_shift
     no_direction = raw.new_zeros(1, 3)
-    weight = torch.cat([hidden.weight, *(torch.cat([sign * raw, no_direction], dim=1) for sign in (1, -1))])
-    heads = Layer(weight, torch.cat([hidden.bias, shift, -shift]), "relu", extra="direction")
+    places = head.in_features + 3
+    colour_shift = hidden.bias + hidden.weight[:, places:] @ field.mean_code
+    weight = torch.cat(
+        [hidden.weight[:, :places], *(torch.cat([sign * raw, no_direction], dim=1) for sign in (1, -1))]
+    )
+    heads = Layer(weight, torch.cat([colour_shift, shift, -shift]), "relu", extra="direction")
     colours = torch.cat([last.weight, last.weight.new_zeros(3, 2)], dim=1)
     density = torch.cat(
         [last.weight.new_zeros(1, last.weight.shape[1]), last.weight.new_tensor([[1.0, -1.0]])], dim=1
@@ -135,38 +140,6 @@ def radiance_network(field: RadianceField) -> Network:
     out = Layer(torch.cat([colours, density]), torch.cat([last.bias, last.bias.new_zeros(1)]))
     trunk: Any = field.trunk
     return Network([[*feature_layers(trunk), heads, out]])
-
-
-def home_view(trained: TrainedRun) -> dict[str, Any]:
-    """The view that a page begins with: around what the training cameras look at, from where the first stood.
-
-    Where their files are gone, around the middle of the scene's box.
-    """
-    try:
-        cameras = load_cameras(trained.config.scene, trained.config.data, "train")
-        return view_of_cameras(cameras)
-    except (UserError, ValueError) as error:
-        _log.warning("the page begins with a view of the scene's box: %s", error)
-    box = trained.objective.renderer.grid.aabbs[0].cpu()
-    size = float((box[3:] - box[:3]).norm()) / (4 if trained.objective.renderer.contracted else 1)
-    target = ((box[3:] + box[:3]) / 2).tolist()
-    return {"target": target, "azimuth": 30.0, "elevation": 25.0, "radius": 1.2 * size, "angle": 0.7}
-
-
-def view_of_cameras(cameras: Cameras) -> dict[str, Any]:
-    """The page's camera for training cameras; raises ValueError where they have no centre to go around."""
-    poses = cameras.camera_to_world.double().cpu()
-    target = nearest_point_to_axes(poses[:, :, 3].numpy(), -poses[:, :, 2].numpy())
-    offset = orbit_around(cameras.camera_to_world.cpu(), 1)[0, :, 3].double().numpy() - target
-    first = poses[0, :, 3].numpy() - target
-    radius = float(np.linalg.norm(offset))
-    return {
-        "target": target.tolist(),
-        "azimuth": math.degrees(math.atan2(first[1], first[0])),
-        "elevation": math.degrees(math.asin(max(-1.0, min(1.0, offset[2] / radius)))),
-        "radius": radius,
-        "angle": 2 * math.atan(min(cameras.width, cameras.height) / 2 / cameras.focal),
-    }
 
 
 def facts_of(trained: TrainedRun) -> list[tuple[str, str]]:

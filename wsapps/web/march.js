@@ -157,16 +157,14 @@ class March {
     };
   }
 
-  // Uniforms of glslMarch for a block, and of the box that the field sees as [-1, 1]^3.
+  // Uniforms of glslMarch for a block, and of the cube that the field sees as [-1, 1]^3.
   uniforms(size, block, frame) {
-    const { low, high, stride, far = 1e30 } = this.space;
+    const { low, high, stride, far = 1e30, centre, half } = this.space;
     const { camera } = this;
     // A visitor who comes nearer than the cameras were does not want things cut off.
     const near = (this.space.near ?? 0) * Math.min(1, camera.radius / camera.home.radius);
-    const unitHalf = low.map((value, d) => (high[d] - value) / 2);
-    const unitCentre = low.map((value, d) => value + unitHalf[d]);
     const around = { ...camera.uniforms(frame.width, frame.height), ...spreadValues(block, size) };
-    return { ...around, low, high, stride, near, far, unitCentre, unitHalf };
+    return { ...around, low, high, stride, near, far, unitCentre: centre, unitHalf: half };
   }
 
   // The textures of the last pass by name, and those that the next one draws to.

@@ -1,7 +1,7 @@
 // A field of three coordinates that is above 1/2 inside of a solid: its surface, lit, from all sides.
 //
-// page.space: {low, high, cells, stride, level}; the array "grid" has a bit for each cell that the surface
-// may cross or that lies inside. page.camera: see OrbitCamera.
+// page.space: {low, high, centre, half, cells, stride, level}; the array "grid" has a bit for each cell that
+// the surface may cross or that lies inside. page.camera: see OrbitCamera.
 
 const BISECTIONS = 6;
 

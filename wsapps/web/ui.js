@@ -92,7 +92,8 @@ const COMMON_KEYS = { h: toggleCard, f: toggleFullScreen };
 // A number for people: as many digits as the distance between two pixels makes sensible.
 function digits(value, step) {
   const decimals = Math.max(0, Math.min(14, Math.ceil(-Math.log10(step || 1))));
-  return value.toFixed(decimals);
+  const text = value.toFixed(decimals);
+  return Number(text) === 0 ? text.replace("-", "") : text;
 }
 
 function magnification(factor) {

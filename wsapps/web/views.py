@@ -196,6 +196,8 @@ def solid_page(field: nn.Module, title: str, facts: Facts = (), cells: int = 64,
     space = {
         "low": [-1.0] * 3,
         "high": [1.0] * 3,
+        "centre": [0.0] * 3,
+        "half": [1.0] * 3,
         "cells": [cells] * 3,
         "stride": 1.0 / cells,
         "level": level,

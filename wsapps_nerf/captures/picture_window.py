@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -21,6 +22,7 @@ from wsapps_nerf.captures.pictures import Pictures, as_rgba
 
 _log = logging.getLogger("wsapps")
 _MOST_REDRAWS = 64
+_SAY_EVERY = 5.0  # seconds
 _SCRATCH = 12  # bytes a full-size pixel takes while a picture is decoded
 _WORKERS = min(2, os.cpu_count() or 1)
 
@@ -129,7 +131,12 @@ class PictureWindow:
         if len(missing) > 1:
             _log.info("decoding %d of %d pictures", len(missing), len(self.order))
         # The threads fill their slots themselves: waiting results would take memory.
-        list(self._pool.map(lambda item: self._enter(item, self._decode(item)), missing))
+        entering = self._pool.map(lambda item: self._enter(item, self._decode(item)), missing)
+        said = time.monotonic()
+        for done, _ in enumerate(entering, start=1):
+            if time.monotonic() - said > _SAY_EVERY:
+                said = time.monotonic()
+                _log.info("decoded %d of %d pictures", done, len(missing))
         self._views = torch.tensor([self._view_of(item) for item in self._items if item is not None])
         if self.slots < len(self.order):
             self._next = (wanted[-1] + 1, self._pool.submit(self._decode, wanted[-1] + 1))
