@@ -109,7 +109,7 @@ def _turn() -> bool:
 
 
 def _problem(arguments: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor]:
-    from wsapps_signals.image import ImageConfig, ImageSignal
+    from wsapps_signals.kinds.image import ImageConfig, ImageSignal
 
     path = str(arguments.image) if arguments.image else None
     signal = ImageSignal.from_config(ImageConfig(grey=True, max_side=arguments.side), path)

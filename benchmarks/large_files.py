@@ -28,9 +28,9 @@ import trimesh
 from PIL import Image
 from scipy.ndimage import zoom
 
-from wsapps_signals.map_selection import read_map
-from wsapps_signals.netcdf import write_map
-from wsapps_signals.sphere_grid import SphereMap
+from wsapps_signals.kinds.map_selection import read_map
+from wsapps_signals.kinds.netcdf import write_map
+from wsapps_signals.kinds.sphere_grid import SphereMap
 
 
 @dataclass(frozen=True)

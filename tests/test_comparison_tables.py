@@ -10,9 +10,9 @@ import statistics
 import pytest
 
 from wsapps.fields import SinusoidalConfig
-from wsapps_signals.cells import Cell, Outcome, at_best_rates, best_rate
+from wsapps_signals.comparison.cells import Cell, Outcome, at_best_rates, best_rate
+from wsapps_signals.comparison.tables import cells_csv, equal_time_table, rate_table, score_table
 from wsapps_signals.config import FitConfig
-from wsapps_signals.tables import cells_csv, equal_time_table, rate_table, score_table
 
 
 def outcome(method, score, *, signal="kodak", seed=0, rate=None, seconds=10.0, name="psnr", curve=()):

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from wsapps.errors import UserError
 from wsapps.readers.audio_file import Sound, lower_rate, read_sound
 from wsapps.readers.image_file import read_image
-from wsapps_signals.audio import AudioConfig, AudioSignal
-from wsapps_signals.audio_pictures import _envelope, _spectra
-from wsapps_signals.sample_audio import SAMPLE_RATE, sample_audio
+from wsapps_signals.kinds.audio import AudioConfig, AudioSignal
+from wsapps_signals.kinds.audio_pictures import _envelope, _spectra
+from wsapps_signals.samples.audio import SAMPLE_RATE, sample_audio
 
 RATE = 8000
 
@@ -204,7 +204,7 @@ def test_previews_show_the_sound_and_long_ones_in_part(monkeypatch):
     assert preview.shape[2] == 3
     assert 0 <= float(preview.min()) < 0.5 < float(preview.max()) <= 1
     assert torch.equal(torch.cat(asked), signal.coordinates)
-    monkeypatch.setattr("wsapps_signals.audio._PREVIEW_SAMPLES", 1000)
+    monkeypatch.setattr("wsapps_signals.kinds.audio._PREVIEW_SAMPLES", 1000)
     asked.clear()
     signal.preview(predict)
     loudest = signal.coordinates[int(signal.values.abs().argmax())]

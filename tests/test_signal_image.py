@@ -17,9 +17,9 @@ from PIL import Image, ImageOps
 from wsapps.errors import UserError
 from wsapps.grid import axis, grid_points, regular_grid
 from wsapps.readers.image_file import fitting_size, read_image, shrink
-from wsapps_signals.image import ImageConfig, ImageSignal
-from wsapps_signals.sample_image import sample_image
-from wsapps_signals.sampled import mean_square, sample_grid, squared_error
+from wsapps_signals.kinds.image import ImageConfig, ImageSignal
+from wsapps_signals.kinds.sampled import mean_square, sample_grid, squared_error
+from wsapps_signals.samples.image import sample_image
 
 RNG = np.random.default_rng(0)
 
@@ -91,7 +91,7 @@ def test_impossible_grids_are_refused(sizes):
 
 
 def test_means_over_several_pieces_are_those_of_the_whole(monkeypatch):
-    monkeypatch.setattr("wsapps_signals.sampled.PIECE", 7)
+    monkeypatch.setattr("wsapps_signals.kinds.sampled.PIECE", 7)
     values, truth = torch.rand(40, 3), torch.rand(40, 3)
     points = torch.arange(40.0)[:, None]
     expected = float((values.double() - truth).square().mean())

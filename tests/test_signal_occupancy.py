@@ -23,10 +23,10 @@ from wsapps.readers.mesh import (
     normalised,
     surface_points,
 )
-from wsapps_signals.occupancy import HALF_SIDE, OccupancyConfig, OccupancySignal
-from wsapps_signals.occupancy_pictures import shaded
-from wsapps_signals.sample_mesh import knot_mesh
-from wsapps_signals.surface import extract_surface, grid_planes, ply_bytes, sample_cells
+from wsapps_signals.kinds.occupancy import HALF_SIDE, OccupancyConfig, OccupancySignal
+from wsapps_signals.kinds.occupancy_pictures import shaded
+from wsapps_signals.kinds.surface import extract_surface, grid_planes, ply_bytes, sample_cells
+from wsapps_signals.samples.mesh import knot_mesh
 
 SMALL = {"points": 4000, "grid": 40}
 

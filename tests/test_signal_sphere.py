@@ -14,10 +14,10 @@ from scipy.io import netcdf_file
 from user_errors import one_line_error
 
 from wsapps.errors import UserError
-from wsapps_signals.map_selection import read_map
-from wsapps_signals.sample_sphere import wave_map
-from wsapps_signals.sphere import SphereConfig, SphereSignal
-from wsapps_signals.sphere_grid import SphereMap, cell_areas, is_global, oriented, thinned, unit_vectors
+from wsapps_signals.kinds.map_selection import read_map
+from wsapps_signals.kinds.sphere import SphereConfig, SphereSignal
+from wsapps_signals.kinds.sphere_grid import SphereMap, cell_areas, is_global, oriented, thinned, unit_vectors
+from wsapps_signals.samples.sphere import wave_map
 
 LATITUDES, LONGITUDES = np.linspace(90, -90, 7), np.arange(0.0, 360.0, 30.0)
 

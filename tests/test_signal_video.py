@@ -14,8 +14,8 @@ from wsapps.errors import UserError
 from wsapps.readers.ffmpeg_frames import video_frames
 from wsapps.readers.image_file import read_image
 from wsapps.video import write_video
-from wsapps_signals.sample_video import sample_video
-from wsapps_signals.video import VideoConfig, VideoSignal
+from wsapps_signals.kinds.video import VideoConfig, VideoSignal
+from wsapps_signals.samples.video import sample_video
 
 GREYS = np.arange(10, 250, 20)  # of twelve frames
 
@@ -273,6 +273,6 @@ def test_frames_too_small_are_refused(tmp_path):
 
 def test_videos_too_large_to_hold_are_refused_early(tmp_path, monkeypatch):
     path = clip(tmp_path / "a.mp4")
-    monkeypatch.setattr("wsapps_signals.video.MOST_VALUES", 5 * 20 * 32 * 3)
+    monkeypatch.setattr("wsapps_signals.kinds.video.MOST_VALUES", 5 * 20 * 32 * 3)
     assert "signal.max_frames=" in refused(path)
     assert read(path, max_frames=5).grid == (5, 20, 32)

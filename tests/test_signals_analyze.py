@@ -19,7 +19,7 @@ from wsapps_signals.analysis.finding import Finding, kept
 from wsapps_signals.analysis.scaling import Scaling, all_scalings, scalings
 from wsapps_signals.analysis.subject import Subject
 from wsapps_signals.analysis.trajectory import Trajectory
-from wsapps_signals.signals import SIGNALS
+from wsapps_signals.kinds.all_kinds import SIGNALS
 
 TINY = [
     "method.width=8", "method.hidden_layers=1", "factors=[2]", "seeds=1", "kernel_every=2",

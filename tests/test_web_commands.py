@@ -98,7 +98,7 @@ def test_by_default_the_page_lies_in_the_run_folder_and_data_may_have_moved(tmp_
     assert web.main([f"run={run}", f"path={tmp_path / 'moved.png'}"]) == 0
     text = (run / "field.html").read_text()
     assert "17 × 14 pixels" in text
-    assert "sinusoidal, 2 × 12, alpha 2.5" in text
+    assert "sinusoidal, 2 × 12, alpha 1.5" in text
     assert "moved" in text
 
 

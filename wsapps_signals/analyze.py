@@ -23,7 +23,7 @@ from wsapps_signals.analysis.finding import Finding, kept
 from wsapps_signals.analysis.scaling import KINDS, all_scalings
 from wsapps_signals.analysis.subject import Subject
 from wsapps_signals.analysis.trajectory import Trajectory, follow
-from wsapps_signals.signals import SIGNALS
+from wsapps_signals.kinds.all_kinds import SIGNALS
 
 PROGRAM = "python -m wsapps_signals.analyze"
 _APPLICATION = "signals"

@@ -32,10 +32,10 @@ from wsapps.seeding import seed_global
 from wsapps.tiling import TiledField
 from wsapps_signals.alpha_patches import Patch, alpha_patches
 from wsapps_signals.config import FitConfig
-from wsapps_signals.signal import Signal
+from wsapps_signals.kinds.signal import Signal
 from wsapps_signals.steps_in_time import steps_in
 
-_PATCHES, _POINTS = 3, 256
+_LEAST_PATCHES, _MOST_PATCHES, _POINTS = 3, 12, 256
 _PREDICTION = 8  # what a point of a prediction costs, in points that a run passes forward and backward
 
 
@@ -80,14 +80,15 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
     samples = int(mask.sum())
     points = config.points.drawn(samples) or samples
     run = float(points * _steps_of_run(config, signal, field, points))
-    cost = _PREDICTION * _PATCHES * len(alphas) * min(_POINTS, samples) / run
-    if cost > settings.part:
+    a_patch = _PREDICTION * len(alphas) * min(_POINTS, samples) / run
+    count = min(_MOST_PATCHES, int(settings.part / a_patch))
+    if count < _LEAST_PATCHES:
         return untried(f"looking at others would cost more than {settings.part:g} of so small a run"), 0.0
     coordinates_ND, values_NC = signal.coordinates[mask], signal.values[mask]
     tiles = field.tiles if isinstance(field, TiledField) else None
-    patches = alpha_patches(coordinates_ND, values_NC, tiles, _PATCHES, _POINTS, config.trainer.seed)
+    patches = alpha_patches(coordinates_ND, values_NC, tiles, count, _POINTS, config.trainer.seed)
     scores = {alpha: _predicted(config, signal, alpha, patches) for alpha in alphas}
-    return choose_predicted(scores, settings.tolerance), cost
+    return choose_predicted(scores, settings.tolerance), count * a_patch
 
 
 def with_alpha(config: FitConfig, alpha: float) -> FitConfig:

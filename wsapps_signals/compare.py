@@ -20,11 +20,11 @@ from wsapps.config import default_config_dir, doc, load_config, load_or_help
 from wsapps.cpu import prepare_cpu
 from wsapps.errors import UserError
 from wsapps.run import Run, one_of_many, open_run
-from wsapps_signals.cells import Cell, Outcome, best_rate, read_outcome
-from wsapps_signals.comparison import write_comparison
+from wsapps_signals.comparison.cells import Cell, Outcome, best_rate, read_outcome
+from wsapps_signals.comparison.report import write_comparison
 from wsapps_signals.config import FitConfig
 from wsapps_signals.fit import fit_signal, load_signal, make_problem
-from wsapps_signals.signal import Signal
+from wsapps_signals.kinds.signal import Signal
 
 PROGRAM = "python -m wsapps_signals.compare"
 METHODS = (

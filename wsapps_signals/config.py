@@ -19,8 +19,8 @@ from wsapps.tiling import CPU_PART as TILED_CPU_PART
 from wsapps.tiling import MOST_TILES, TiledField, tiles_of, whole_blocks
 from wsapps.trainer import TrainerConfig
 from wsapps_signals.holdout import Holdout
-from wsapps_signals.signal import Signal
-from wsapps_signals.signals import SIGNALS
+from wsapps_signals.kinds.all_kinds import SIGNALS
+from wsapps_signals.kinds.signal import Signal
 
 
 @dataclass

@@ -31,10 +31,10 @@ from wsapps.trainer import Trainer
 from wsapps_signals.choose_alpha import chosen, with_alpha
 from wsapps_signals.config import FitConfig, build_field, build_sampler
 from wsapps_signals.holdout import training_mask
+from wsapps_signals.kinds.all_kinds import SIGNALS
+from wsapps_signals.kinds.signal import Signal
 from wsapps_signals.large import suited
 from wsapps_signals.outputs import write_page
-from wsapps_signals.signal import Signal
-from wsapps_signals.signals import SIGNALS
 
 PROGRAM = "python -m wsapps_signals.fit"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from wsapps.config import default_config_dir, load_config
 from wsapps_signals.config import FitConfig
-from wsapps_signals.signal import Signal
+from wsapps_signals.kinds.signal import Signal
 
 _log = logging.getLogger("wsapps")
 

@@ -22,7 +22,7 @@ from wsapps.web.page import readable_size
 from wsapps.web.views import Facts, film_page, globe_page, picture_page, solid_page, sound_page
 from wsapps_signals.config import FitConfig
 from wsapps_signals.fit import load_signal
-from wsapps_signals.sample_mesh import TITLE as SAMPLE
+from wsapps_signals.samples.mesh import TITLE as SAMPLE
 
 PROGRAM = "python -m wsapps_signals.web"
 _FIT = "python -m wsapps_signals.fit"

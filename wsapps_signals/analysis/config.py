@@ -10,7 +10,7 @@ from wsapps.config import choice, doc
 from wsapps.config.checks import at_least_one, not_negative
 from wsapps.fields import SinusoidalConfig
 from wsapps.trainer import TrainerConfig
-from wsapps_signals.signals import SIGNALS
+from wsapps_signals.kinds.all_kinds import SIGNALS
 
 
 @dataclass

@@ -15,7 +15,7 @@ from wsapps.seeding import generator, seed_global
 from wsapps_signals.analysis.config import AnalyzeConfig
 from wsapps_signals.analysis.scaling import Scaling
 from wsapps_signals.holdout import training_mask
-from wsapps_signals.signal import Signal
+from wsapps_signals.kinds.signal import Signal
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsapps.readers.mesh import Mesh
-from wsapps_signals.signal import Predict
+from wsapps_signals.kinds.signal import Predict
 
 _BATCH = 1 << 18  # points that are held at once
 

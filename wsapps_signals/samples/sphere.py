@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from wsapps_signals.sphere_grid import SphereMap, unit_vectors
+from wsapps_signals.kinds.sphere_grid import SphereMap, unit_vectors
 
 TITLE = "waves and whirls"
 _SEED = 7

@@ -25,11 +25,11 @@ from wsapps.readers.image_file import fitting_size, shrink
 from wsapps.readers.paths import check_file, named
 from wsapps.report import Figure
 from wsapps.video import VideoWriter
-from wsapps_signals.animated_picture import animated_frames, animation_rate, is_animated_picture
-from wsapps_signals.image import PREVIEW_SIDE, quantised
-from wsapps_signals.sample_video import SAMPLE_RATE, sample_video
-from wsapps_signals.sampled import MOST_VALUES, check_size, sample_grid
-from wsapps_signals.signal import Predict
+from wsapps_signals.kinds.animated_picture import animated_frames, animation_rate, is_animated_picture
+from wsapps_signals.kinds.image import PREVIEW_SIDE, quantised
+from wsapps_signals.kinds.sampled import MOST_VALUES, check_size, sample_grid
+from wsapps_signals.kinds.signal import Predict
+from wsapps_signals.samples.video import SAMPLE_RATE, sample_video
 
 _SHOWN_FRAMES = 4
 _LEAST_SHOWN = 256  # pixels of height in comparisons; smaller frames are enlarged by a whole factor
@@ -59,7 +59,7 @@ class VideoConfig:
 
 
 class VideoSignal:
-    """A video, as :class:`wsapps_signals.signal.Signal` has it.
+    """A video, as :class:`wsapps_signals.kinds.signal.Signal` has it.
 
     Coordinates are (t, y, x), each from -1 to 1 at the outermost frames and pixel centres. Values lie in
     [0, 1] and the peak is 1.

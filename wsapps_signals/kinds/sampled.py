@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wsapps.errors import UserError
 from wsapps.grid import grid_points
-from wsapps_signals.signal import Predict
+from wsapps_signals.kinds.signal import Predict
 
 PIECE = 1 << 18  # points; coordinates and values of a piece are a few megabytes
 MOST_VALUES = 1 << 28  # of a signal, 1 GiB in float32

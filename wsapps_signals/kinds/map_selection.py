@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from wsapps.config.conversion import nearest
 from wsapps.errors import UserError, one_line
 from wsapps.readers.paths import named
-from wsapps_signals.netcdf import Variable, names_of, open_netcdf
-from wsapps_signals.sphere_grid import SphereMap, oriented
+from wsapps_signals.kinds.netcdf import Variable, names_of, open_netcdf
+from wsapps_signals.kinds.sphere_grid import SphereMap, oriented
 
 _LATITUDE_NAMES, _LONGITUDE_NAMES = ("lat", "latitude"), ("lon", "longitude")
 _LATITUDE_UNITS = ("degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen")

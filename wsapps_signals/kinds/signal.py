@@ -21,8 +21,8 @@ class Signal(Protocol):
     """A signal in memory, on the CPU.
 
     A class of this kind owns a dataclass ``Config`` with a field ``name: str`` (its key in
-    :data:`wsapps_signals.signals.SIGNALS`) and a class method ``from_config(config, path)``, where ``path``
-    is the user's file, or None for the embedded sample.
+    :data:`wsapps_signals.kinds.all_kinds.SIGNALS`) and a class method ``from_config(config, path)``, where
+    ``path`` is the user's file, or None for the embedded sample.
 
     Attributes:
         title: for headings and run folders: the file's stem, or the sample's name.

@@ -25,10 +25,10 @@ from wsapps.readers.mesh import InsideTest, Mesh, check_watertight, load_mesh, n
 from wsapps.readers.paths import named
 from wsapps.report import Figure
 from wsapps_signals.finite_field import check_finite_field
-from wsapps_signals.occupancy_pictures import shaded, slices
-from wsapps_signals.sample_mesh import TITLE, knot_mesh
-from wsapps_signals.signal import Predict
-from wsapps_signals.surface import extract_surface, grid_planes, ply_bytes, sample_cells
+from wsapps_signals.kinds.occupancy_pictures import shaded, slices
+from wsapps_signals.kinds.signal import Predict
+from wsapps_signals.kinds.surface import extract_surface, grid_planes, ply_bytes, sample_cells
+from wsapps_signals.samples.mesh import TITLE, knot_mesh
 
 HALF_SIDE = 0.9  # where the largest side of the mesh ends; the rest of the cube is a margin that stays empty
 _PREVIEW = 64  # cells a side
@@ -68,7 +68,7 @@ class OccupancyConfig:
 
 
 class OccupancySignal:
-    """Samples of a mesh's inside: 1 inside, 0 outside; see :class:`wsapps_signals.signal.Signal`.
+    """Samples of a mesh's inside: 1 inside, 0 outside; see :class:`wsapps_signals.kinds.signal.Signal`.
 
     The mesh's box is centred in the cube and its largest side reaches from -0.9 to 0.9. A part
     ``near_surface`` of the samples are surface points, uniform by area, moved by Gaussian noise (and

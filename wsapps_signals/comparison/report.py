@@ -14,9 +14,9 @@ from wsapps.atomic import explained, write_text
 from wsapps.pictures import save_png, side_by_side
 from wsapps.report import Curve, Figure, Section, Series, TextTable, write_report
 from wsapps.run_folder import RunFolder
-from wsapps_signals.cells import Outcome, at_best_rates
-from wsapps_signals.learning_curves import draw_learning_curves
-from wsapps_signals.tables import (
+from wsapps_signals.comparison.cells import Outcome, at_best_rates
+from wsapps_signals.comparison.learning_curves import draw_learning_curves
+from wsapps_signals.comparison.tables import (
     Table,
     cells_csv,
     equal_time_table,

@@ -18,10 +18,10 @@ from wsapps.grid import regular_grid
 from wsapps.metrics import psnr_from_mse
 from wsapps.readers.audio_file import Sound, lower_rate, read_sound, write_wav
 from wsapps.report import Figure
-from wsapps_signals.audio_pictures import picture, save_figure, spectrograms, waveforms
-from wsapps_signals.sample_audio import SAMPLE_RATE, sample_audio
-from wsapps_signals.sampled import check_size, mean_square, sample_grid, squared_error
-from wsapps_signals.signal import Predict
+from wsapps_signals.kinds.audio_pictures import picture, save_figure, spectrograms, waveforms
+from wsapps_signals.kinds.sampled import check_size, mean_square, sample_grid, squared_error
+from wsapps_signals.kinds.signal import Predict
+from wsapps_signals.samples.audio import SAMPLE_RATE, sample_audio
 
 _PREVIEW_SAMPLES = 1 << 16
 _CLOSE_UP = 0.03  # seconds
@@ -54,7 +54,7 @@ class AudioConfig:
 
 
 class AudioSignal:
-    """A sound, as :class:`wsapps_signals.signal.Signal` has it.
+    """A sound, as :class:`wsapps_signals.kinds.signal.Signal` has it.
 
     The coordinate is time, from ``-scale`` at the first sample to ``scale`` at the last. Sounds have many
     thousands of periods, so Sitzmann et al. (2020) fit them with omega_0 = 3000; scaling time by 100 does the

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from wsapps.atomic import write_bytes
-from wsapps_signals.cells import Outcome
+from wsapps_signals.comparison.cells import Outcome
 
 _COLUMNS = 3
 _PANEL_INCHES = (4.2, 3.2)

@@ -22,9 +22,9 @@ from wsapps.pictures import colourize, save_png, side_by_side
 from wsapps.readers.image_file import fitting_size, read_image, shrink, to_grey
 from wsapps.readers.paths import named
 from wsapps.report import Figure
-from wsapps_signals.sample_image import sample_image
-from wsapps_signals.sampled import check_size, mean_square, predict_all, sample_grid
-from wsapps_signals.signal import Predict
+from wsapps_signals.kinds.sampled import check_size, mean_square, predict_all, sample_grid
+from wsapps_signals.kinds.signal import Predict
+from wsapps_signals.samples.image import sample_image
 
 SHOWN_SIDE = 1024  # pixels; of a picture in a comparison
 PREVIEW_SIDE = 256  # pixels
@@ -49,7 +49,7 @@ class ImageConfig:
 
 
 class ImageSignal:
-    """A picture, as :class:`wsapps_signals.signal.Signal` has it.
+    """A picture, as :class:`wsapps_signals.kinds.signal.Signal` has it.
 
     Coordinates are (y, x), each from -1 (top, left) to 1 (bottom, right), at the centres of the outermost
     pixels; a rectangle is so stretched to a square. Values lie in [0, 1] and the peak is 1, the format's

@@ -20,7 +20,7 @@ from wsapps.atomic import explained, replacing
 from wsapps.config.overrides import shown
 from wsapps.errors import UserError, one_line
 from wsapps.readers.paths import check_file, named
-from wsapps_signals.sphere_grid import SphereMap
+from wsapps_signals.kinds.sphere_grid import SphereMap
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wsapps_signals.cells import Outcome, at_best_rates
+from wsapps_signals.comparison.cells import Outcome, at_best_rates
 
 _DIGITS = {"iou": 4, "iou_samples": 4}  # of a score's decimals; the others have two
 _UNITS = {

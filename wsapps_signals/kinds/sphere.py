@@ -21,11 +21,11 @@ from wsapps.pictures import colourize, save_png, side_by_side
 from wsapps.readers.paths import named
 from wsapps.report import Figure
 from wsapps_signals.finite_field import check_finite_field
-from wsapps_signals.map_selection import read_map
-from wsapps_signals.netcdf import write_map
-from wsapps_signals.sample_sphere import TITLE, wave_map
-from wsapps_signals.signal import Predict
-from wsapps_signals.sphere_grid import SphereMap, cell_areas, regular_axes, thinned, unit_vectors
+from wsapps_signals.kinds.map_selection import read_map
+from wsapps_signals.kinds.netcdf import write_map
+from wsapps_signals.kinds.signal import Predict
+from wsapps_signals.kinds.sphere_grid import SphereMap, cell_areas, regular_axes, thinned, unit_vectors
+from wsapps_signals.samples.sphere import TITLE, wave_map
 
 _SHOWN_ERROR = 0.1  # of the map's range, the brightest colour of error maps; fixed, to compare runs by eye
 _LEAST_WIDTH, _MOST_WIDTH = 360, 720  # pixels a map; a narrower one has no room for its caption
@@ -50,7 +50,7 @@ class SphereConfig:
 
 
 class SphereSignal:
-    """A map scaled to [0, 1] over its range; see :class:`wsapps_signals.signal.Signal`.
+    """A map scaled to [0, 1] over its range; see :class:`wsapps_signals.kinds.signal.Signal`.
 
     Coordinates are (cos lat cos lon, cos lat sin lon, sin lat): without a seam at the date line and
     without stretching at the poles. Weights are the areas of the points' cells, of mean 1, or None.

@@ -1,0 +1,1 @@
+"""Methods x signals x seeds: cells, tables, curves, a page."""

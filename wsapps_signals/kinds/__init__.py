@@ -1,0 +1,1 @@
+"""The kinds of signals: reading, scores and pictures of each."""

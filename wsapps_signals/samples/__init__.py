@@ -1,0 +1,1 @@
+"""The embedded samples, one for each kind, procedural."""
