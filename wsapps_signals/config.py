@@ -63,7 +63,7 @@ class FitConfig:
     signal: Any = choice(SIGNALS, default="image", text="the kind of signal")
     method: Any = choice(FIELDS, default="weight_scaling", text="the field that is fitted")
     alpha: Literal["auto"] | None = doc(
-        "auto chooses method.alpha by short trials, as method.alpha=auto does; null takes method.alpha",
+        "auto chooses method.alpha for the signal, as method.alpha=auto does; null takes method.alpha",
         default=None,
     )
     auto_alpha: AutoAlphaConfig = field(default_factory=AutoAlphaConfig)
