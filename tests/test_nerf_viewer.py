@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 import time
 
 import numpy as np
@@ -19,7 +21,10 @@ from wsapps_nerf.evaluation import render_view
 from wsapps_nerf.load import load_scene
 from wsapps_nerf.viewer import Viewer, ViewerConfig
 
-HOME = {"target": [0.0, 0.0, 0.0], "azimuth": 40.0, "elevation": 20.0, "radius": 4.0, "angle": 0.8}
+#: Without controls and notices; and above the axes that viser draws in a corner.
+ONLY_THE_PICTURE = "<style>* {visibility: hidden !important} canvas {visibility: visible !important}</style>"
+ABOVE = slice(0, 160)
+HOME = {"target": [0.0, 0.0, 0.0], "azimuth": 40.0, "elevation": 20.0, "radius": 4.0, "angle": 1.1}
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +37,6 @@ def objective(tmp_path_factory):
 
 
 def free_port():
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -49,6 +52,7 @@ def draw_until_it_rests(viewer, objective, **settings):
     return drawn
 
 
+@pytest.mark.slow
 def test_a_page_shows_what_its_camera_sees(objective):
     pytest.importorskip("viser")
     viewer = Viewer(ViewerConfig(port=free_port(), longest_side=160), HOME, "cloud")
@@ -64,18 +68,20 @@ def test_a_page_shows_what_its_camera_sees(objective):
             offset = np.array(seen.pose)[:, 3]
             assert np.linalg.norm(offset) == pytest.approx(4.0, rel=1e-3)
             assert offset[2] == pytest.approx(4 * np.sin(np.radians(20)), rel=1e-3)
-            assert seen.angle == pytest.approx(0.8, rel=1e-3)
+            assert seen.angle == pytest.approx(1.1, rel=1e-3)
             wanted = render_view(objective, seen.cameras(320), 0).rgb
-            shown = torch.from_numpy(browser.screenshot() / 255.0)[:, :160]  # without the controls
-            assert wanted[:, :160].std() > 0.01
-            assert psnr(shown, wanted[:240, :160].double()) > 25
+            browser.run(f"document.body.insertAdjacentHTML('beforeend', '{ONLY_THE_PICTURE}')")
+            assert wanted[ABOVE].std() > 0.05
+            scores, end = [0.0], time.monotonic() + 60
+            while max(scores) < 25 and time.monotonic() < end:
+                shown = torch.from_numpy(browser.screenshot() / 255.0)
+                scores.append(psnr(shown[ABOVE], wanted[ABOVE].double()))
+            assert max(scores) > 25
     finally:
         viewer.close()
 
 
 def test_without_viser_one_line_says_so(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "viser", None)
     one_line_error(lambda: Viewer(ViewerConfig(port=8080), HOME, "cloud"), "pip install")
 
