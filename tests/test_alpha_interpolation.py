@@ -1,89 +1,63 @@
-"""What is predicted of interpolation: errors of regressions that leave a sample out, and patches."""
+"""How fields correlate neighbouring samples at the start, and the patches on which that is looked at."""
 
 from __future__ import annotations
+
+import math
 
 import pytest
 import torch
 
-from wsapps.alpha import left_out_errors
+from wsapps.alpha import neighbour_correlation
 from wsapps.analysis import tangent_kernel_reference
 from wsapps.fields import SinusoidalField
-from wsapps.seeding import generator
 from wsapps_signals.alpha_patches import alpha_patches
 
 
-@pytest.mark.parametrize("ridge", [0.0, 1e-2])
-def test_errors_are_those_of_regressions_on_the_other_samples(ridge):
-    torch.manual_seed(0)
-    field = SinusoidalField(2, 1, 16, 1, 8.0, 8.0)
-    x = 2 * torch.rand(12, 2, generator=generator(0)) - 1
-    y = torch.rand(12, 1, generator=generator(1))
-    kernel = tangent_kernel_reference(field, x)
-    kernel = kernel + ridge * kernel.diagonal().mean() * torch.eye(12)
-    rest = (y - field(x).detach()).double()
-    errors = []
-    for left_out in range(12):
-        others = torch.arange(12) != left_out
-        weights = torch.linalg.solve(kernel[others][:, others], rest[others])
-        errors.append((rest[left_out] - kernel[left_out, others] @ weights).square().mean())
-    torch.testing.assert_close(left_out_errors(field, x, y, ridge), torch.stack(errors), rtol=1e-5, atol=1e-9)
-
-
-def test_channels_count_alike():
+def test_the_correlation_is_that_of_jacobians_at_nearest_samples():
     torch.manual_seed(0)
     field = SinusoidalField(1, 2, 16, 1, 8.0, 8.0)
-    x, y = torch.linspace(-1, 1, 10)[:, None], torch.zeros(10, 2)
-    y[:, 1] = 100.0
-    errors = left_out_errors(field, x, y)
-    torch.testing.assert_close(
-        left_out_errors(field, x, y.flip(1)), errors, rtol=1e-1, atol=1.0
-    )  # but for f_0
-    assert errors.shape == (10,)
+    x = torch.tensor([[0.0], [0.1], [0.5], [0.55]])
+    kernel = tangent_kernel_reference(field, x)[::2, ::2]  # the first channel's
+    pairs = [(0, 1), (1, 0), (2, 3), (3, 2)]
+    values = [float(kernel[i, j]) / math.sqrt(float(kernel[i, i] * kernel[j, j])) for i, j in pairs]
+    assert neighbour_correlation(field, x) == pytest.approx(sum(values) / 4, rel=1e-6)
 
 
-def test_what_the_kernel_knows_is_interpolated_and_noise_is_not():
-    torch.manual_seed(0)
-    field = SinusoidalField(1, 1, 64, 1, 4.0, 4.0, alpha=1.0)
-    x = torch.linspace(-1, 1, 60)[:, None]
-    smooth = left_out_errors(field, x, torch.sin(3 * x), ridge=1e-8)[10:50].mean()
-    noise = left_out_errors(field, x, torch.randn(60, 1, generator=generator(0)), ridge=1e-2)[10:50].mean()
-    assert smooth < 1e-6
-    assert noise > 0.5
+def test_it_falls_with_alpha_and_rises_with_density():
+    def correlation(alpha: float, count: int) -> float:
+        torch.manual_seed(0)
+        field = SinusoidalField(1, 1, 64, 2, alpha=alpha)
+        return neighbour_correlation(field, torch.linspace(-1, 1, count)[:, None])
+
+    assert correlation(1.0, 200) > correlation(1.5, 200) + 0.05
+    assert correlation(1.5, 800) > correlation(1.5, 200) + 0.05
+    assert correlation(1.0, 5000) > 0.99
 
 
-def picture(height: int = 40, width: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
-    """Coordinates and values that are constant in the left half."""
+def picture(height: int = 40, width: int = 50) -> torch.Tensor:
     y, x = (torch.linspace(-1, 1, n) for n in (height, width))
-    coordinates = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).reshape(-1, 2)
-    noise = torch.rand(len(coordinates), 1, generator=generator(0))
-    return coordinates, torch.where(coordinates[:, 1:] > 0, noise, 0.5)
+    return torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).reshape(-1, 2)
 
 
-def test_a_patch_is_dense_small_and_where_something_happens():
-    coordinates, values = picture()
-    patches = alpha_patches(coordinates, values, None, 3, 100, seed=0)
-    again = alpha_patches(coordinates, values, None, 3, 100, seed=0)
-    assert all(torch.equal(a.coordinates, b.coordinates) for a, b in zip(patches, again, strict=True))
+def test_a_patch_is_dense_and_small():
+    coordinates = picture()
+    patches = alpha_patches(coordinates, None, 3, 100, seed=0)
+    again = alpha_patches(coordinates, None, 3, 100, seed=0)
+    assert all(torch.equal(one, two) for one, two in zip(patches, again, strict=True))
     for patch in patches:
-        assert patch.values.var() > 1e-3
-        assert len(patch.coordinates) == 100
-        distance = (patch.coordinates - patch.coordinates[0]).abs().amax(dim=1)
-        assert bool((distance.diff() >= 0).all())
-        nearer = (coordinates - patch.coordinates[0]).abs().amax(dim=1) < distance[-1] - 1e-6
+        assert len(patch) == 100
+        distance = (patch - patch[0]).abs().amax(dim=1)
+        nearer = (coordinates - patch[0]).abs().amax(dim=1) < distance.max() - 1e-6
         assert int(nearer.sum()) <= 100  # nothing between is left out
-        assert 0 < patch.inner < 100
 
 
 def test_a_tile_sees_its_part_as_large_as_the_whole():
-    coordinates, values = picture()
-    (whole,) = alpha_patches(coordinates, values, None, 1, 64, seed=0)
-    (tiled,) = alpha_patches(coordinates, values, [2, 3], 1, 64, seed=0)
-    assert torch.equal(whole.values, tiled.values)
-    offsets = whole.coordinates - whole.coordinates[0]
-    torch.testing.assert_close(tiled.coordinates, offsets * torch.tensor([2.0, 3.0]))
+    coordinates = picture()
+    (whole,) = alpha_patches(coordinates, None, 1, 64, seed=0)
+    (tiled,) = alpha_patches(coordinates, [2, 3], 1, 64, seed=0)
+    torch.testing.assert_close(tiled - tiled[0], (whole - whole[0]) * torch.tensor([2.0, 3.0]))
 
 
 def test_of_few_samples_all_are_taken():
-    coordinates, values = picture(3, 4)
-    (patch,) = alpha_patches(coordinates, values, None, 1, 64, seed=0)
-    assert len(patch.values) == 12
+    (patch,) = alpha_patches(picture(3, 4), None, 1, 64, seed=0)
+    assert len(patch) == 12

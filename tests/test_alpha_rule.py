@@ -24,7 +24,7 @@ from wsapps.alpha import (
     untried,
     write_record,
 )
-from wsapps.alpha.prediction import LEARNED
+from wsapps.alpha.prediction import LEAST_CORRELATION
 
 STEPS = 64
 
@@ -188,13 +188,11 @@ def test_in_turn_ends_where_alpha_one_diverges():
     assert len(try_in_turn(lambda alpha: line(alpha, math.nan, 1), [1.5, 2], 0.5)) == 1
 
 
-def test_of_predictions_the_largest_within_the_tolerance_is_taken():
-    scores = {1.0: 30.0, 1.5: 32.0, 2.0: 29.6 - LEARNED, 2.5: 12.0, 0.5: 40.0}
-    choice = choose_predicted(scores, 0.5)
-    assert (choice.alpha, choice.floor) == (2.0, 29.5 - LEARNED)
-    assert choose_predicted(scores, 0.3).alpha == 1.5
-    assert choose_predicted({1.0: 30.0, 2.0: 3.0}, 0.5).alpha == 1.0
-    assert "predicted held-out score 12.00" in told(choice)[-2]
+def test_of_correlations_the_largest_alpha_that_has_enough_is_taken():
+    choice = choose_predicted({1.0: 0.99, 1.5: 0.8, 2.0: LEAST_CORRELATION, 2.5: 0.1, 0.5: 1.0})
+    assert (choice.alpha, choice.floor) == (2.0, LEAST_CORRELATION)
+    assert choose_predicted({1.0: 0.3, 2.0: 0.1}).alpha == 1.0
+    assert "correlate by 0.100: would memorise" in told(choice)[-2]
 
 
 def test_a_record_is_kept(tmp_path):
@@ -215,7 +213,7 @@ def test_a_record_is_kept(tmp_path):
 
 
 def test_a_record_of_predictions_has_a_picture(tmp_path):
-    write_record(tmp_path, choose_predicted({1.0: 30.0, 2.0: 31.0}, 0.5), [])
+    write_record(tmp_path, choose_predicted({1.0: 0.9, 2.0: 0.8}), [])
     assert read_record(tmp_path)["alpha"] == 2  # type: ignore[index]
     assert (tmp_path / "alpha.png").stat().st_size > 1000
 

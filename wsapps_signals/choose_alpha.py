@@ -1,4 +1,4 @@
-"""``alpha=auto`` for signals: how well fields of each alpha will interpolate, predicted on patches.
+"""``alpha=auto`` for signals: the largest alpha with which neighbouring samples still correlate.
 
 :func:`chosen` is called in an open run; what it found stays in the run folder, so that a run that is
 continued does not choose again.
@@ -6,6 +6,7 @@ continued does not choose again.
 
 from __future__ import annotations
 
+import statistics
 import time
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from wsapps.alpha import (
     REFERENCE,
     Choice,
     choose_predicted,
-    left_out_errors,
+    neighbour_correlation,
     read_record,
     told,
     untried,
@@ -26,16 +27,15 @@ from wsapps.alpha import (
 )
 from wsapps.alpha.record import RECORD
 from wsapps.fields import make_field
-from wsapps.metrics import psnr_from_mse
 from wsapps.run import Run
 from wsapps.seeding import seed_global
 from wsapps.tiling import TiledField
-from wsapps_signals.alpha_patches import Patch, alpha_patches
+from wsapps_signals.alpha_patches import alpha_patches
 from wsapps_signals.config import FitConfig
 from wsapps_signals.kinds.signal import Signal
 from wsapps_signals.steps_in_time import steps_in
 
-_LEAST_PATCHES, _MOST_PATCHES, _POINTS = 3, 12, 256
+_PATCHES, _POINTS = 4, 64
 _PREDICTION = 8  # what a point of a prediction costs, in points that a run passes forward and backward
 
 
@@ -70,7 +70,7 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
 
 
 def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module) -> tuple[Choice, float]:
-    """Predict all candidates' held-out scores and apply the rule; also the cost as a part of the run.
+    """Look at all candidates and take the largest that will do; also the cost as a part of the run.
 
     A run that is too small for it keeps alpha = 1: few samples are memorised by larger ones anyway. Args as
     :func:`chosen`.
@@ -80,15 +80,13 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
     samples = int(mask.sum())
     points = config.points.drawn(samples) or samples
     run = float(points * _steps_of_run(config, signal, field, points))
-    a_patch = _PREDICTION * len(alphas) * min(_POINTS, samples) / run
-    count = min(_MOST_PATCHES, int(settings.part / a_patch))
-    if count < _LEAST_PATCHES:
+    cost = _PREDICTION * _PATCHES * len(alphas) * min(_POINTS, samples) / run
+    if samples < 2 or cost > settings.part:
         return untried(f"looking at others would cost more than {settings.part:g} of so small a run"), 0.0
-    coordinates_ND, values_NC = signal.coordinates[mask], signal.values[mask]
     tiles = field.tiles if isinstance(field, TiledField) else None
-    patches = alpha_patches(coordinates_ND, values_NC, tiles, count, _POINTS, config.trainer.seed)
-    scores = {alpha: _predicted(config, signal, alpha, patches) for alpha in alphas}
-    return choose_predicted(scores, settings.tolerance), count * a_patch
+    patches = alpha_patches(signal.coordinates[mask], tiles, _PATCHES, _POINTS, config.trainer.seed)
+    correlations = {alpha: _correlation(config, signal, alpha, patches) for alpha in alphas}
+    return choose_predicted(correlations), cost
 
 
 def with_alpha(config: FitConfig, alpha: float) -> FitConfig:
@@ -96,14 +94,13 @@ def with_alpha(config: FitConfig, alpha: float) -> FitConfig:
     return replace(config, method=replace(config.method, alpha=alpha))
 
 
-def _predicted(config: FitConfig, signal: Signal, alpha: float, patches: list[Patch]) -> float:
-    """PSNR at samples that were left out, over all patches; fields of two alphas differ by the scaling."""
+def _correlation(config: FitConfig, signal: Signal, alpha: float, patches: list[Tensor]) -> float:
+    """The mean over patches; fields of two alphas differ by the scaling alone."""
     method: Any = replace(config.method, alpha=alpha)
     with torch.random.fork_rng(devices=[]):
         seed_global(config.trainer.seed, "init")
         field = make_field(signal.coordinates.shape[1], signal.values.shape[1], method)
-    errors = [left_out_errors(field, p.coordinates, p.values)[: p.inner] for p in patches]
-    return psnr_from_mse(float(torch.cat(errors).mean()), signal.peak)
+    return statistics.fmean(neighbour_correlation(field, patch) for patch in patches)
 
 
 def _steps_of_run(config: FitConfig, signal: Signal, field: nn.Module, points: int) -> int:

@@ -2,14 +2,14 @@
 
 Each application makes the trials that suit it: side by side (:func:`race` on :class:`EnsembleTrials`) or one
 after the other (:func:`try_in_turn`), to whose curves :func:`choose` applies the rule. Where the samples'
-density decides, as in signals, no trial is needed (:func:`left_out_errors`, :func:`choose_predicted`).
+density decides, as in signals, no trial is needed (:func:`neighbour_correlation`, :func:`choose_predicted`).
 """
 
 from wsapps.alpha.config import AutoAlphaConfig, with_auto_alpha
 from wsapps.alpha.curve import Curve
 from wsapps.alpha.ensemble_trials import EnsembleTrials, Points
 from wsapps.alpha.in_turn import try_in_turn
-from wsapps.alpha.interpolation import left_out_errors
+from wsapps.alpha.interpolation import neighbour_correlation
 from wsapps.alpha.prediction import choose_predicted
 from wsapps.alpha.race import most_training, race
 from wsapps.alpha.record import draw_choice, read_record, told, write_record
@@ -26,8 +26,8 @@ __all__ = [
     "choose",
     "choose_predicted",
     "draw_choice",
-    "left_out_errors",
     "most_training",
+    "neighbour_correlation",
     "race",
     "read_record",
     "told",

@@ -19,7 +19,7 @@ class AutoAlphaConfig:
         metadata={"doc": "alphas that are tried; 1 always is", "unit": None},
     )
     tolerance: float = doc(
-        "how far the held-out score may lie under that of alpha = 1", default=0.5, unit="dB"
+        "how far the held-out score of trials may lie under that of alpha = 1", default=0.5, unit="dB"
     )
     part: float = doc("most that the trials may cost, as a part of the run that they serve", default=0.1)
 

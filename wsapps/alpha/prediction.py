@@ -1,4 +1,4 @@
-"""Choosing alpha without trials, from how well the fields of each are predicted to interpolate."""
+"""Choosing alpha without trials, from how the fields of each correlate neighbouring samples at the start."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ from collections.abc import Mapping
 
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 
-#: How far a candidate's predicted score may lie under that of alpha = 1 beside the tolerance, in dB: a run
-#: ends before alpha = 1 is where the regression puts it (docs/analysis.md has the measurements).
-LEARNED = 1.5
+#: The least correlation of neighbouring samples with which fields interpolate; measured: docs/analysis.md.
+LEAST_CORRELATION = 2 / 3
 
 
-def choose_predicted(scores: Mapping[float, float], tolerance: float) -> Choice:
-    """The largest alpha whose predicted held-out score is within the tolerance of that of alpha = 1.
+def choose_predicted(correlations: Mapping[float, float]) -> Choice:
+    """The largest alpha with which neighbouring samples still correlate; 1 where not even its do.
 
-    Steps to a score fall with alpha for as long as fields interpolate, so that the largest is the fastest.
+    Steps to a score fall with alpha for as long as fields interpolate, so that it is about the fastest.
 
     Args:
-        scores: predicted held-out score of each candidate, alpha = 1 among them.
-        tolerance: in the scores' unit, at least 0.
+        correlations: of each candidate, alpha = 1 among them: see
+            :func:`wsapps.alpha.interpolation.neighbour_correlation`.
     """
-    floor = scores[REFERENCE] - tolerance - LEARNED
-    good = [alpha for alpha, score in scores.items() if alpha >= REFERENCE and score >= floor]
+    good = [a for a, value in correlations.items() if a >= REFERENCE and value >= LEAST_CORRELATION]
     chosen = max(good, default=REFERENCE)
     verdicts = []
-    for alpha, score in sorted(scores.items()):
-        fate = "chosen" if alpha == chosen else "smaller" if alpha < chosen else "held-out score too low"
-        verdicts.append(Verdict(alpha, math.nan, math.nan, math.nan, score, 0, fate))
-    return Choice(chosen, math.nan, floor, verdicts)
+    for alpha, value in sorted(correlations.items()):
+        fate = "chosen" if alpha == chosen else "smaller" if alpha < chosen else "would memorise"
+        verdicts.append(Verdict(alpha, math.nan, math.nan, math.nan, value, 0, fate))
+    return Choice(chosen, math.nan, LEAST_CORRELATION, verdicts)

@@ -27,7 +27,8 @@ class Verdict:
         steps_to_target: infinite where it was not reached.
         speed_up: steps of alpha = 1 over its own; 0 where the target was not reached, NaN where the two were
             not trained on the same points.
-        fitted, held_out: its scores at the end, means of its last three looks.
+        fitted, held_out: its scores at the end, means of its last looks; without trials NaN, and the
+            correlation of neighbouring samples.
         steps: how far it was trained.
         fate: in words, why it was chosen or not.
     """
