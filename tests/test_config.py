@@ -25,6 +25,7 @@ from wsapps.config import (
     to_yaml,
     wants_help,
 )
+from wsapps.config.left_open import left_open
 from wsapps.errors import UserError
 
 
@@ -723,3 +724,10 @@ def test_configuration_folders_of_the_applications() -> None:
     assert folder.name == "nerf"
     with pytest.raises(UserError, match="no configurations for 'nothing'"):
         default_config_dir("nothing")
+
+
+def test_suggested_settings_give_way_to_what_is_given() -> None:
+    settings = ["method.omega_0=10", "trainer.optimizer.lr=3e-3"]
+    assert left_open(settings, ["out=x", "trainer.optimizer.lr=1"]) == ["method.omega_0=10"]
+    assert left_open(settings, ["method=relu_pe"]) == ["trainer.optimizer.lr=3e-3"]
+    assert left_open(settings, ["trainer.optimizer.lr_=1", "method.omega=1"]) == settings

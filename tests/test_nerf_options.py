@@ -20,7 +20,7 @@ from wsapps_nerf.evaluation import mean_scores, score_views
 from wsapps_nerf.load import load_scene
 from wsapps_nerf.perceptual import find_lpips
 from wsapps_nerf.ray_sampler import RaySampler
-from wsapps_nerf.suited import left_open, suited
+from wsapps_nerf.suited import suited
 from wsapps_nerf.web import radiance_network
 
 
@@ -112,13 +112,6 @@ def test_codes_need_a_number_of_pictures(ball):
     config, _ = configured(ball, "heads.appearance=2")
     scene = load_scene(config.scene, config.data)
     one_line_error(lambda: build_objective(config, scene), "heads.pictures")
-
-
-def test_what_is_given_counts_over_settings():
-    settings = ["method.omega_0=10", "trainer.optimizer.lr=3e-3"]
-    assert left_open(settings, ["out=x", "trainer.optimizer.lr=1"]) == ["method.omega_0=10"]
-    assert left_open(settings, ["method=relu_pe"]) == ["trainer.optimizer.lr=3e-3"]
-    assert left_open(settings, ["trainer.optimizer.lr_=1"]) == settings
 
 
 def test_contracted_scenes_have_settings_of_their_own(tmp_path):

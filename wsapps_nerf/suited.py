@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wsapps.config import default_config_dir, load_config
+from wsapps.config.left_open import left_open
 from wsapps_nerf.config import TrainConfig
 from wsapps_nerf.scene import Scene
 
@@ -32,14 +33,3 @@ def suited(config: TrainConfig, scene: Scene, arguments: Sequence[str]) -> Train
     if config.heads.appearance and config.heads.pictures is None:
         config = replace(config, heads=replace(config.heads, pictures=len(scene.train)))
     return config
-
-
-def left_open(settings: Sequence[str], arguments: Sequence[str]) -> list[str]:
-    """Those of ``key=value`` settings that a command's arguments leave open."""
-    given = {argument.partition("=")[0] for argument in arguments}
-    return [
-        setting
-        for setting in settings
-        if setting.partition("=")[0] not in given
-        and not ("method" in given and setting.startswith("method."))
-    ]

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from wsapps.config import default_config_dir, load_config
+from wsapps.config.left_open import left_open
 from wsapps_signals.config import FitConfig
 from wsapps_signals.kinds.signal import Signal
 
@@ -24,12 +25,9 @@ def suited(config: FitConfig, signal: Signal, arguments: Sequence[str]) -> FitCo
     """
     settings = config.large.settings.get(config.signal.name, [])
     count = len(signal.coordinates)
-    given = {argument.partition("=")[0] for argument in arguments}
-    if "method" in given:
-        settings = [setting for setting in settings if not setting.startswith("method.")]
-    if "tiles" in given:
+    if any(argument.startswith("tiles=") for argument in arguments):
         settings = [setting for setting in settings if not setting.startswith("tile_points=")]
-    settings = [setting for setting in settings if setting.partition("=")[0] not in given]
+    settings = left_open(settings, arguments)
     if count <= config.large.above or not settings:
         return config
     _log.info("%s has %d points: %s (large.above= sets from where)", signal.title, count, " ".join(settings))
