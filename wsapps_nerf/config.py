@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from wsapps.alpha import AutoAlphaConfig
 from wsapps.config import choice, doc
 from wsapps.fields import FIELDS, make_field
 from wsapps.seeding import seed_global
@@ -37,6 +38,11 @@ class TrainConfig:
     out: str | None = doc("run folder; by default runs/nerf/<scene>-<time>", default=None)
     scene: SceneConfig = field(default_factory=SceneConfig)
     method: Any = choice(FIELDS, default="weight_scaling", text="the field in the middle")
+    alpha: Literal["auto"] | None = doc(
+        "auto chooses method.alpha by short trials, as method.alpha=auto does; null takes method.alpha",
+        default=None,
+    )
+    auto_alpha: AutoAlphaConfig = field(default_factory=AutoAlphaConfig)
     heads: HeadsConfig = field(default_factory=HeadsConfig)
     renderer: RendererConfig = field(default_factory=RendererConfig)
     average: AverageConfig = field(default_factory=AverageConfig)
@@ -46,6 +52,13 @@ class TrainConfig:
     trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(default_steps=2300))
     viewer: ViewerConfig = field(default_factory=ViewerConfig)
     outputs: OutputsConfig = field(default_factory=OutputsConfig)
+
+    def __post_init__(self) -> None:
+        if self.alpha == "auto" and not hasattr(self.method, "alpha"):
+            raise ValueError(
+                f"alpha=auto chooses method.alpha, which method={self.method.name} does not have; choose "
+                "method=weight_scaling, or leave alpha=auto out"
+            )
 
 
 def build_objective(config: TrainConfig, space: Space) -> RadianceObjective:

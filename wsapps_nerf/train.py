@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from accelerate import Accelerator
 
 from wsapps.accelerator import make_accelerator
+from wsapps.alpha import with_auto_alpha
+from wsapps.alpha.fallback import smaller_alpha
 from wsapps.command import run_command
 from wsapps.config import load_or_help
 from wsapps.cpu import prepare_cpu
+from wsapps.finite import Diverged
 from wsapps.objective import Batch
 from wsapps.run import Run, describe_device, open_run
 from wsapps.trainer import Trainer
+from wsapps_nerf.choose_alpha import chosen, with_alpha
 from wsapps_nerf.config import TrainConfig, build_objective
 from wsapps_nerf.evaluation import mean_scores, render_view, score_views
 from wsapps_nerf.home_view import view_of_box, view_of_cameras
@@ -35,6 +39,7 @@ PROGRAM = "python -m wsapps_nerf.train"
 
 def train(arguments: Sequence[str]) -> None:
     """The command's body; ``arguments`` are ``key=value``."""
+    arguments = with_auto_alpha(arguments, "method.alpha")
     config = load_or_help(TrainConfig, "train", "nerf", PROGRAM, arguments)
     if config is None:
         return
@@ -44,22 +49,51 @@ def train(arguments: Sequence[str]) -> None:
     scene = load_scene(config.scene, config.data).to(accelerator.device)
     config = suited(config, scene, arguments)
     # Before there is a run folder: what is wrong with the settings is not to leave one.
-    objective = build_objective(config, scene).to(accelerator.device)
-    objective.renderer.adapt_to(scene.train)
-    sampler = RaySampler(scene.train, objective, config.trainer.seed)
-    objective.check_rays(sampler(0, 0, 1))
+    prepared = prepare(config, scene)
+    prepared.objective.check_rays(prepared.sampler(0, 0, 1))
     # Who watches changes nothing: a run continues with another viewer.
     with open_run(replace(config, viewer=ViewerConfig()), "nerf", config.scene.name, accelerator) as run:
         if run.folder.status == "finished":
             psnr = run.folder.read_metrics().get("test/psnr")
             run.say("%s is finished (test/psnr %s); choose another out= for a new run", run.folder.path, psnr)
             return
-        _train(config, objective, sampler, scene, run)
+        train_scene(config, prepared, scene, run)
 
 
-def _train(
-    config: TrainConfig, objective: RadianceObjective, sampler: RaySampler, scene: Scene, run: Run
-) -> None:
+@dataclass(frozen=True)
+class Prepared:
+    """What a run trains: the objective, fitted to the scene, and the rays."""
+
+    objective: RadianceObjective
+    sampler: RaySampler
+
+
+def prepare(config: TrainConfig, scene: Scene) -> Prepared:
+    """Build what is trained on a scene that lies on its device."""
+    objective = build_objective(config, scene).to(scene.box.device)
+    objective.renderer.adapt_to(scene.train)
+    return Prepared(objective, RaySampler(scene.train, objective, config.trainer.seed))
+
+
+def train_scene(config: TrainConfig, prepared: Prepared, scene: Scene, run: Run) -> None:
+    """Train in an open run folder, and write everything that a run leaves.
+
+    With ``alpha=auto`` alpha is chosen first, and where the run diverges it begins anew with a smaller one.
+    """
+    if config.alpha != "auto":
+        _train(config, prepared, scene, run)
+        return
+    config = chosen(config, scene, run)
+    while True:
+        try:
+            _train(config, prepare(config, scene), scene, run)
+            return
+        except Diverged as error:
+            config = with_alpha(config, smaller_alpha(run, config.method.alpha, error))
+
+
+def _train(config: TrainConfig, prepared: Prepared, scene: Scene, run: Run) -> None:
+    objective, sampler = prepared.objective, prepared.sampler
     accelerator, folder = run.accelerator, run.folder
     viewer = _open_viewer(config, objective, scene) if run.is_main and config.viewer.port else None
 
@@ -85,6 +119,8 @@ def _train(
             viewer.close()
     scores = score_views(objective, scene.test, accelerator, lpips=find_lpips(accelerator.device))
     metrics = {**mean_scores(scores), **run.usual_metrics(result)}
+    if config.alpha == "auto":
+        metrics["alpha"] = config.method.alpha
     final = {"step": result.steps, "seconds": result.seconds, "test/psnr": float(metrics["test/psnr"])}
     history = [*trainer.history, final]
     write_outputs(folder, objective, scene, config.outputs, scores, metrics, history, accelerator)

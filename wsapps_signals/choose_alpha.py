@@ -7,7 +7,6 @@ continued does not choose again.
 from __future__ import annotations
 
 import statistics
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -18,14 +17,12 @@ from wsapps.accelerator import on_main
 from wsapps.alpha import (
     REFERENCE,
     Choice,
+    Found,
     choose_predicted,
+    chosen_once,
     neighbour_correlation,
-    read_record,
-    told,
     untried,
-    write_record,
 )
-from wsapps.alpha.record import RECORD
 from wsapps.fields import make_field
 from wsapps.run import Run
 from wsapps.seeding import seed_global
@@ -53,20 +50,13 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
     Raises:
         UserError: the record in the run folder is damaged.
     """
-    record = read_record(run.folder.path)
-    if record is not None:
-        run.say("alpha=%g was chosen before, see %s", record["alpha"], run.folder.path / RECORD)
-        return with_alpha(config, float(record["alpha"]))
-    began = time.monotonic()
-    choice, cost = choose_alpha(config, signal, mask, field)
-    seconds = time.monotonic() - began
-    if run.is_main:
-        for line in told(choice):
-            run.say("%s", line)
-        write_record(run.folder.path, choice, [], {"seconds": seconds, "part_of_the_run": cost})
-    alpha = on_main(run.accelerator, lambda: choice.alpha)
-    run.say("alpha=auto chose %g in %.1f s", alpha, seconds)
-    return with_alpha(config, alpha)
+
+    def look() -> Found:
+        choice, cost = choose_alpha(config, signal, mask, field)
+        return choice, [], {"part_of_the_run": cost}
+
+    alpha = chosen_once(run, look)
+    return with_alpha(config, on_main(run.accelerator, lambda: alpha))
 
 
 def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module) -> tuple[Choice, float]:

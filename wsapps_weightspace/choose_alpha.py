@@ -5,14 +5,12 @@ The fields of all samples stand for one run: scores and steps are their means.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from wsapps.alpha import REFERENCE, Choice, Curve, choose, read_record, told, untried, write_record
-from wsapps.alpha.record import RECORD
+from wsapps.alpha import REFERENCE, Choice, Curve, Found, choose, chosen_once, untried
 from wsapps.errors import UserError
 from wsapps.run import Run
 from wsapps.seeding import generator
@@ -38,18 +36,12 @@ def chosen_alpha(config: BuildConfig, samples: LabelledSamples, device: torch.de
     Raises:
         UserError: alpha = 1 diverges, or the record is damaged.
     """
-    record = read_record(run.folder.path)
-    if record is not None:
-        run.say("alpha=%g was chosen before, see %s", record["alpha"], run.folder.path / RECORD)
-        return float(record["alpha"])
-    began = time.monotonic()
-    choice, curves, fields = choose_alpha(config, samples, device)
-    seconds = time.monotonic() - began
-    for line in told(choice):
-        run.say("%s", line)
-    run.say("alpha=auto chose %g in %.1f s, by %d fields of each", choice.alpha, seconds, fields)
-    write_record(run.folder.path, choice, curves, {"seconds": seconds, "fields": fields})
-    return choice.alpha
+
+    def look() -> Found:
+        choice, curves, fields = choose_alpha(config, samples, device)
+        return choice, curves, {"fields": fields}
+
+    return chosen_once(run, look)
 
 
 def choose_alpha(

@@ -1,8 +1,9 @@
 """``alpha=auto``: choosing the weight scaling for the user, by trials and one rule.
 
 Each application makes the trials that suit it: side by side (:func:`race` on :class:`EnsembleTrials`) or one
-after the other (:func:`try_in_turn`), to whose curves :func:`choose` applies the rule. Where the samples'
-density decides, as in signals, no trial is needed (:func:`neighbour_correlation`, :func:`choose_predicted`).
+after the other (:func:`choose_by_short_runs`), to whose curves :func:`choose` applies the rule. Where the
+samples' density decides, as in signals, no trial is needed (:func:`neighbour_correlation`,
+:func:`choose_predicted`). :func:`chosen_once` keeps the choice in the run folder.
 """
 
 from wsapps.alpha.config import AutoAlphaConfig, with_auto_alpha
@@ -10,10 +11,12 @@ from wsapps.alpha.curve import Curve
 from wsapps.alpha.ensemble_trials import EnsembleTrials, Points
 from wsapps.alpha.in_turn import try_in_turn
 from wsapps.alpha.interpolation import neighbour_correlation
+from wsapps.alpha.once import Found, chosen_once
 from wsapps.alpha.prediction import choose_predicted
 from wsapps.alpha.race import most_training, race
 from wsapps.alpha.record import draw_choice, read_record, told, write_record
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict, choose, untried
+from wsapps.alpha.short_runs import Trial, choose_by_short_runs
 
 __all__ = [
     "REFERENCE",
@@ -21,10 +24,14 @@ __all__ = [
     "Choice",
     "Curve",
     "EnsembleTrials",
+    "Found",
     "Points",
+    "Trial",
     "Verdict",
     "choose",
+    "choose_by_short_runs",
     "choose_predicted",
+    "chosen_once",
     "draw_choice",
     "most_training",
     "neighbour_correlation",

@@ -1,0 +1,95 @@
+"""Trials of ``alpha=auto`` as short runs of the trainer, one after the other, each a share of the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from wsapps.alpha.config import AutoAlphaConfig
+from wsapps.alpha.curve import Curve
+from wsapps.alpha.in_turn import try_in_turn
+from wsapps.alpha.rule import Choice, choose, untried
+from wsapps.finite import Diverged
+from wsapps.objective import Objective
+from wsapps.run import Run
+from wsapps.trainer import BatchSource, Trainer
+from wsapps.trainer_config import TrainerConfig
+
+_TRIALS = 4  # at most, of equal length
+_LEAST_STEPS, _LOOKS = 20, 10
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is trained for a candidate, and ``score() -> (fitted, held_out)`` in dB, higher being better."""
+
+    objective: Objective
+    batch: BatchSource
+    score: Callable[[], tuple[float, float]]
+    trainer: TrainerConfig
+
+
+def choose_by_short_runs(
+    make: Callable[[float], Trial],
+    settings: AutoAlphaConfig,
+    trainer: TrainerConfig,
+    tolerance: float,
+    run: Run,
+) -> tuple[Choice, list[Curve]]:
+    """Try larger alphas until one is worse. All ranks call it alike.
+
+    A run that is too short for that keeps alpha = 1.
+
+    Args:
+        make: makes the trial of an alpha; all begin alike but for it.
+        settings: candidates, and what trials may cost.
+        trainer: of the run that they are for.
+        tolerance: of the held-out score, dB.
+
+    Raises:
+        Diverged: alpha = 1 does.
+    """
+    share = settings.part / _TRIALS
+    steps = None if trainer.last_step is None else int(share * trainer.last_step)
+    if steps is not None and steps < _LEAST_STEPS:
+        return untried(f"trials would cost more than {settings.part:g} of so short a run"), []
+    seconds = None if trainer.max_seconds is None else share * trainer.max_seconds
+    made: list[Curve] = []
+
+    def trial(alpha: float) -> Curve:
+        # The first one says how many steps there is time for; the others get as many.
+        limits = (steps, seconds) if not made else (int(made[0].steps[-1]), None)
+        made.append(_curve(alpha, make(alpha), run, *limits))
+        return made[-1]
+
+    curves = try_in_turn(trial, settings.candidates, tolerance, lambda tried: tried < _TRIALS)
+    if curves[0].diverged:
+        raise Diverged("alpha = 1 diverges in the trials of alpha=auto; try a smaller trainer.optimizer.lr")
+    if curves[0].steps[-1] < _LEAST_STEPS:
+        return untried(f"there was time for {curves[0].steps[-1]:g} steps only"), []
+    return choose(curves, tolerance), curves
+
+
+def _curve(alpha: float, trial: Trial, run: Run, steps: int | None, seconds: float | None) -> Curve:
+    settings = replace(
+        trial.trainer, max_steps=steps, max_seconds=seconds, compile=False,
+        evaluate_every=0 if steps is None else max(1, steps // _LOOKS),
+        evaluate_seconds=0.0 if seconds is None else seconds / _LOOKS,
+    )  # fmt: skip
+    curve = Curve(alpha, averaged=1)
+
+    def look() -> dict[str, float]:
+        curve.add(trainer.step, *trial.score())
+        return {}
+
+    trainer = Trainer(
+        settings, trial.objective, trial.batch, look, accelerator=run.accelerator, show_progress=False
+    )
+    try:
+        ended = trainer.fit()
+        if not curve.steps or curve.steps[-1] < ended.steps:
+            look()
+    except Diverged:
+        curve.add(trainer.step, float("nan"), float("nan"))
+    run.forget()
+    return curve

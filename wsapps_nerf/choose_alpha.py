@@ -1,0 +1,89 @@
+"""``alpha=auto`` for radiance fields: short runs one after the other, judged on views left out of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from wsapps.accelerator import on_main
+from wsapps.alpha import Choice, Curve, Trial, choose_by_short_runs, chosen_once
+from wsapps.metrics import psnr_from_mse
+from wsapps.objective import Batch
+from wsapps.run import Run
+from wsapps_nerf.config import TrainConfig, build_objective
+from wsapps_nerf.objective import RadianceObjective
+from wsapps_nerf.ray_sampler import RaySampler
+from wsapps_nerf.scene import Scene
+
+_HELD_OUT = 8  # one of so many training views
+_DRAWS = 8  # of rays, for a score
+_NO_RANK = 2**20  # ranks of training are below it, so that scores have rays of their own
+# Views between the training views are what a radiance field is for: nothing of them is given away for speed.
+_TOLERANCE = 0.0
+
+
+def chosen(config: TrainConfig, scene: Scene, run: Run) -> TrainConfig:
+    """The configuration with ``method.alpha`` chosen, now or by an earlier process. All ranks call it alike.
+
+    ``alpha.json`` and ``alpha.png`` go into the run folder. Test views are not looked at.
+
+    Raises:
+        Diverged: alpha = 1 does.
+        UserError: the record in the run folder is damaged.
+    """
+    alpha = chosen_once(run, lambda: (*choose_alpha(config, scene, run), {}))
+    return with_alpha(config, on_main(run.accelerator, lambda: alpha))
+
+
+def choose_alpha(config: TrainConfig, scene: Scene, run: Run) -> tuple[Choice, list[Curve]]:
+    """Try larger alphas until one is worse; a run that is too short for that keeps alpha = 1.
+
+    Raises:
+        Diverged: alpha = 1 does.
+    """
+
+    def trial(alpha: float) -> Trial:
+        return _trial(with_alpha(config, alpha), scene, run)
+
+    return choose_by_short_runs(trial, config.auto_alpha, config.trainer, _TOLERANCE, run)
+
+
+def with_alpha(config: TrainConfig, alpha: float) -> TrainConfig:
+    """The configuration with another ``method.alpha``."""
+    return replace(config, method=replace(config.method, alpha=alpha))
+
+
+def _trial(config: TrainConfig, scene: Scene, run: Run) -> Trial:
+    """Rays of one view in eight score, those of the others are trained on; scores are PSNRs of rays."""
+    objective = build_objective(config, scene).to(run.accelerator.device)
+    objective.renderer.adapt_to(scene.train)
+    views = len(scene.train)
+    held_out = torch.arange(views) % min(_HELD_OUT, views) == 0 if views > 1 else torch.zeros(1).bool()
+    sampler = RaySampler(scene.train, objective, config.trainer.seed)
+    at = 0  # where the pictures in memory are
+
+    def batch(step: int, rank: int, world: int) -> Batch:
+        nonlocal at
+        at, drawn = step, sampler(step, rank, world)
+        return _of(drawn, ~held_out.to(drawn["view"].device)[drawn["view"]])
+
+    def score() -> tuple[float, float]:
+        draws = [sampler(at, _NO_RANK + draw, 1) for draw in range(_DRAWS)]
+        drawn = {name: torch.cat([each[name] for each in draws]) for name in draws[0]}
+        unseen = held_out.to(drawn["view"].device)[drawn["view"]]
+        fitted = _psnr(objective, _of(drawn, ~unseen))
+        return fitted, _psnr(objective, _of(drawn, unseen)) if bool(unseen.any()) else fitted
+
+    return Trial(objective, batch, score, config.trainer)
+
+
+def _of(batch: Batch, mask: torch.Tensor) -> Batch:
+    return {name: tensor[mask] for name, tensor in batch.items()}
+
+
+@torch.no_grad()
+def _psnr(objective: RadianceObjective, batch: Batch) -> float:
+    objective.eval()
+    totals = objective(batch)
+    return float(psnr_from_mse(totals["squared_error"] / totals["count"]))
