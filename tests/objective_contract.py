@@ -138,8 +138,9 @@ class ObjectiveContract:
 
 
 def gradients(terms: Mapping[str, Tensor], objective: Objective) -> dict[str, Tensor]:
-    """Of the mean loss, for the parameters that it depends on."""
-    names, parameters = zip(*objective.named_parameters(), strict=True)
+    """Of the mean loss, for the trainable parameters that it depends on."""
+    trainable = [(name, value) for name, value in objective.named_parameters() if value.requires_grad]
+    names, parameters = zip(*trainable, strict=True)
     found = torch.autograd.grad(terms["loss_sum"] / terms["count"], parameters, allow_unused=True)
     return {name: value for name, value in zip(names, found, strict=True) if value is not None}
 
