@@ -137,4 +137,5 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     what, out, rank = sys.argv[1], Path(sys.argv[2]), int(os.environ["RANK"])
     {"compute": compute, "interrupted": interrupted, "compiled": compiled}[what](out, rank)
+    torch.distributed.barrier()  # gloo aborts at times where a peer has left already
     torch.distributed.destroy_process_group()

@@ -82,4 +82,5 @@ if __name__ == "__main__":
     out, number = Path(sys.argv[1]), int(os.environ["RANK"])
     said = compute(out, make_accelerator())
     (out / f"said_{number}.json").write_text(json.dumps(said))
+    torch.distributed.barrier()  # gloo aborts at times where a peer has left already
     torch.distributed.destroy_process_group()
