@@ -4,9 +4,9 @@
 
 The files are made from the data once: a photograph of 4096x2048 (eight DIV2K pictures, enlarged twice); a
 quilt of that size of Kodak pictures in their full detail (mirrored, then flipped), on which only the number
-of steps was chosen; a song of three minutes (the Bach prelude over and over, transposed each time); Lucy in 1.6 million
-triangles (each of hers in 16); the ERA5 map of 1 degree on the 721x1440 points of a quarter degree. Each is
-fitted by ``python -m wsapps_signals.fit`` at its defaults, in a process of its own.
+of steps was chosen; a song of three minutes (the Bach prelude over and over, transposed each time); Lucy in
+1.6 million triangles (each of hers in 16); the ERA5 map of 1 degree on the 721x1440 points of a quarter
+degree. Each is fitted by ``python -m wsapps_signals.fit`` at its defaults, in a process of its own.
 """
 
 from __future__ import annotations
