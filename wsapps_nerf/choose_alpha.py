@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
 from wsapps.accelerator import on_main
-from wsapps.alpha import Choice, Curve, Trial, choose_by_short_runs, chosen_once
+from wsapps.alpha import Choice, Curve, Trial, choose_by_short_runs, chosen_once, with_alpha
 from wsapps.metrics import psnr_from_mse
 from wsapps.objective import Batch
 from wsapps.run import Run
@@ -42,16 +40,7 @@ def choose_alpha(config: TrainConfig, scene: Scene, run: Run) -> tuple[Choice, l
     Raises:
         Diverged: alpha = 1 does.
     """
-
-    def trial(alpha: float) -> Trial:
-        return _trial(with_alpha(config, alpha), scene, run)
-
-    return choose_by_short_runs(trial, config.auto_alpha, config.trainer, _TOLERANCE, run)
-
-
-def with_alpha(config: TrainConfig, alpha: float) -> TrainConfig:
-    """The configuration with another ``method.alpha``."""
-    return replace(config, method=replace(config.method, alpha=alpha))
+    return choose_by_short_runs(config, lambda other: _trial(other, scene, run), _TOLERANCE, run)
 
 
 def _trial(config: TrainConfig, scene: Scene, run: Run) -> Trial:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from wsapps.alpha import AutoAlphaConfig
+from wsapps.alpha import AutoAlphaConfig, check_has_alpha
 from wsapps.config import choice, doc
 from wsapps.fields import FIELDS, make_field
 from wsapps.seeding import seed_global
@@ -54,11 +54,7 @@ class TrainConfig:
     outputs: OutputsConfig = field(default_factory=OutputsConfig)
 
     def __post_init__(self) -> None:
-        if self.alpha == "auto" and not hasattr(self.method, "alpha"):
-            raise ValueError(
-                f"alpha=auto chooses method.alpha, which method={self.method.name} does not have; choose "
-                "method=weight_scaling, or leave alpha=auto out"
-            )
+        check_has_alpha(self.alpha, self.method, "weight_scaling")
 
 
 def build_objective(config: TrainConfig, space: Space) -> RadianceObjective:

@@ -11,15 +11,14 @@ from accelerate import Accelerator
 
 from wsapps.accelerator import make_accelerator
 from wsapps.alpha import with_auto_alpha
-from wsapps.alpha.fallback import smaller_alpha
+from wsapps.alpha.fallback import with_fallback
 from wsapps.command import run_command
 from wsapps.config import load_or_help
 from wsapps.cpu import prepare_cpu
-from wsapps.finite import Diverged
 from wsapps.objective import Batch
 from wsapps.run import Run, describe_device, open_run
 from wsapps.trainer import Trainer
-from wsapps_nerf.choose_alpha import chosen, with_alpha
+from wsapps_nerf.choose_alpha import chosen
 from wsapps_nerf.config import TrainConfig, build_objective
 from wsapps_nerf.evaluation import mean_scores, render_view, score_views
 from wsapps_nerf.home_view import view_of_box, view_of_cameras
@@ -84,12 +83,7 @@ def train_scene(config: TrainConfig, prepared: Prepared, scene: Scene, run: Run)
         _train(config, prepared, scene, run)
         return
     config = chosen(config, scene, run)
-    while True:
-        try:
-            _train(config, prepare(config, scene), scene, run)
-            return
-        except Diverged as error:
-            config = with_alpha(config, smaller_alpha(run, config.method.alpha, error))
+    with_fallback(lambda other: _train(other, prepare(other, scene), scene, run), config, run)
 
 
 def _train(config: TrainConfig, prepared: Prepared, scene: Scene, run: Run) -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from wsapps.accelerator import on_main
-from wsapps.alpha import Choice, Curve, Trial, choose_by_short_runs, chosen_once
+from wsapps.alpha import Choice, Curve, Trial, choose_by_short_runs, chosen_once, with_alpha
 from wsapps.objective import Batch
 from wsapps.run import Run
 from wsapps_pde.config import SolveConfig, make_objective
@@ -39,16 +39,7 @@ def choose_alpha(config: SolveConfig, problem: Problem, run: Run) -> tuple[Choic
     Raises:
         Diverged: alpha = 1 does.
     """
-
-    def trial(alpha: float) -> Trial:
-        return _trial(with_alpha(config, alpha), problem, run)
-
-    return choose_by_short_runs(trial, config.auto_alpha, config.trainer, _TOLERANCE, run)
-
-
-def with_alpha(config: SolveConfig, alpha: float) -> SolveConfig:
-    """The configuration with another ``method.alpha``."""
-    return replace(config, method=replace(config.method, alpha=alpha))
+    return choose_by_short_runs(config, lambda other: _trial(other, problem, run), _TOLERANCE, run)
 
 
 def _trial(config: SolveConfig, problem: Problem, run: Run) -> Trial:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from wsapps.alpha import AutoAlphaConfig
+from wsapps.alpha import AutoAlphaConfig, check_has_alpha
 from wsapps.config import choice, doc
 from wsapps.config.checks import not_negative
 from wsapps.fields import FIELDS, make_field
@@ -73,11 +73,7 @@ class SolveConfig:
                 f"trainer.mixed_precision={self.trainer.mixed_precision}: residuals need the precision that "
                 "dtype gives; choose no"
             )
-        if self.alpha == "auto" and not hasattr(self.method, "alpha"):
-            raise ValueError(
-                f"alpha=auto chooses method.alpha, which method={self.method.name} does not have; choose "
-                "method=sine, or leave alpha=auto out"
-            )
+        check_has_alpha(self.alpha, self.method, "sine")
         steps = self.trainer.last_step
         if steps is not None and steps < self.windows.count:
             raise ValueError(f"{steps} steps are too few for windows.count={self.windows.count}")

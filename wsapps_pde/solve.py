@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 
 from wsapps.accelerator import make_accelerator
 from wsapps.alpha import with_auto_alpha
-from wsapps.alpha.fallback import smaller_alpha
+from wsapps.alpha.fallback import with_fallback
 from wsapps.command import run_command
 from wsapps.config import load_or_help
 from wsapps.cpu import prepare_cpu
 from wsapps.fields import parameter_count
-from wsapps.finite import Diverged
 from wsapps.run import Run, describe_device, open_run
-from wsapps_pde.choose_alpha import chosen, with_alpha
+from wsapps_pde.choose_alpha import chosen
 from wsapps_pde.config import SolveConfig, make_objective
 from wsapps_pde.learning.figures import estimated_errors, held_out_residuals, residuals
 from wsapps_pde.learning.moving import MovingObjective
@@ -80,13 +79,12 @@ def solve_problem(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str
     if config.alpha != "auto":
         return _solve(config, prepared, run)
     config = chosen(config, prepared.problem, run)
-    while True:
-        first = make_objective(config, time_windows(prepared.problem, config.windows.count)[0])
-        try:
-            return _solve(config, replace(prepared, first=first), run)
-        except Diverged as error:
-            states = ("checkpoint", "quasi_newton", "windows")
-            config = with_alpha(config, smaller_alpha(run, config.method.alpha, error, states))
+
+    def attempt(other: SolveConfig) -> dict[str, float | str]:
+        first = make_objective(other, time_windows(prepared.problem, other.windows.count)[0])
+        return _solve(other, replace(prepared, first=first), run)
+
+    return with_fallback(attempt, config, run, ("checkpoint", "quasi_newton", "windows"))
 
 
 def _solve(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str, float | str]:

@@ -22,6 +22,7 @@ from wsapps.alpha import (
     chosen_once,
     neighbour_correlation,
     untried,
+    with_alpha,
 )
 from wsapps.fields import make_field
 from wsapps.run import Run
@@ -77,11 +78,6 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
     patches = alpha_patches(signal.coordinates[mask], tiles, _PATCHES, _POINTS, config.trainer.seed)
     correlations = {alpha: _correlation(config, signal, alpha, patches) for alpha in alphas}
     return choose_predicted(correlations), cost
-
-
-def with_alpha(config: FitConfig, alpha: float) -> FitConfig:
-    """The configuration with another ``method.alpha``."""
-    return replace(config, method=replace(config.method, alpha=alpha))
 
 
 def _correlation(config: FitConfig, signal: Signal, alpha: float, patches: list[Tensor]) -> float:

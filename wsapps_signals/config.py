@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from wsapps.alpha import AutoAlphaConfig
+from wsapps.alpha import AutoAlphaConfig, check_has_alpha
 from wsapps.config import choice, doc
 from wsapps.errors import UserError
 from wsapps.fields import FIELDS, SinusoidalField, make_field, matched_width, parameter_count
@@ -91,11 +91,7 @@ class FitConfig:
     def __post_init__(self) -> None:
         if self.tile_points is not None and self.tile_points < 1:
             raise ValueError(f"tile_points must be at least 1, got {self.tile_points}")
-        if self.alpha == "auto" and not hasattr(self.method, "alpha"):
-            raise ValueError(
-                f"alpha=auto chooses method.alpha, which method={self.method.name} does not have; choose "
-                f"method=weight_scaling, or leave alpha=auto out"
-            )
+        check_has_alpha(self.alpha, self.method, "weight_scaling")
 
 
 def build_field(config: FitConfig, signal: Signal) -> tuple[nn.Module, Any]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from wsapps.accelerator import make_accelerator
 from wsapps.alpha import with_auto_alpha
-from wsapps.alpha.fallback import smaller_alpha
+from wsapps.alpha.fallback import with_fallback
 from wsapps.atomic import write_json
 from wsapps.command import run_command
 from wsapps.config import load_or_help
@@ -22,13 +22,12 @@ from wsapps.cpu import prepare_cpu
 from wsapps.export import save_field
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.matching import parameter_count
-from wsapps.finite import Diverged
 from wsapps.metrics import psnr
 from wsapps.pictures import save_png
 from wsapps.prediction import predict, shared_prediction
 from wsapps.run import Run, describe_device, open_run
 from wsapps.trainer import Trainer
-from wsapps_signals.choose_alpha import chosen, with_alpha
+from wsapps_signals.choose_alpha import chosen
 from wsapps_signals.config import FitConfig, build_field, build_sampler
 from wsapps_signals.holdout import training_mask
 from wsapps_signals.kinds.all_kinds import SIGNALS
@@ -91,11 +90,7 @@ def fit_signal(problem: FitProblem, run: Run) -> dict[str, float]:
     if problem.config.alpha != "auto":
         return _fit(problem, run)
     config = chosen(problem.config, problem.signal, problem.mask, problem.field, run)
-    while True:
-        try:
-            return _fit(make_problem(config, problem.signal), run)
-        except Diverged as error:
-            config = with_alpha(config, smaller_alpha(run, config.method.alpha, error))
+    return with_fallback(lambda other: _fit(make_problem(other, problem.signal), run), config, run)
 
 
 def _fit(problem: FitProblem, run: Run) -> dict[str, float]:

@@ -6,7 +6,7 @@ samples' density decides, as in signals, no trial is needed (:func:`neighbour_co
 :func:`choose_predicted`). :func:`chosen_once` keeps the choice in the run folder.
 """
 
-from wsapps.alpha.config import AutoAlphaConfig, with_auto_alpha
+from wsapps.alpha.config import AutoAlphaConfig, check_has_alpha, with_alpha, with_auto_alpha
 from wsapps.alpha.curve import Curve
 from wsapps.alpha.ensemble_trials import EnsembleTrials, Points
 from wsapps.alpha.in_turn import try_in_turn
@@ -28,6 +28,7 @@ __all__ = [
     "Points",
     "Trial",
     "Verdict",
+    "check_has_alpha",
     "choose",
     "choose_by_short_runs",
     "choose_predicted",
@@ -40,6 +41,7 @@ __all__ = [
     "told",
     "try_in_turn",
     "untried",
+    "with_alpha",
     "with_auto_alpha",
     "write_record",
 ]

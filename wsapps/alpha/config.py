@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from wsapps.config import doc
 from wsapps.config.checks import not_negative
+
+C = TypeVar("C")
 
 
 @dataclass
@@ -36,3 +39,18 @@ class AutoAlphaConfig:
 def with_auto_alpha(arguments: Sequence[str], key: str) -> list[str]:
     """Arguments of a command in which ``<key>=auto`` reads ``alpha=auto``; the key itself is a number."""
     return ["alpha=auto" if argument == f"{key}=auto" else argument for argument in arguments]
+
+
+def check_has_alpha(alpha: str | None, method: Any, instead: str) -> None:
+    """Raise ValueError where ``alpha=auto`` meets a method without an alpha; ``instead`` has one."""
+    if alpha == "auto" and not hasattr(method, "alpha"):
+        raise ValueError(
+            f"alpha=auto chooses method.alpha, which method={method.name} does not have; choose "
+            f"method={instead}, or leave alpha=auto out"
+        )
+
+
+def with_alpha(config: C, alpha: float) -> C:
+    """A configuration dataclass with another ``method.alpha``."""
+    changed: Any = config
+    return replace(changed, method=replace(changed.method, alpha=alpha))

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+from wsapps.alpha.config import with_alpha
 from wsapps.alpha.record import RECORD, read_record
 from wsapps.atomic import explained, write_json
 from wsapps.finite import Diverged
 from wsapps.run import Run
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+def with_fallback(
+    attempt: Callable[[C], R], config: C, run: Run, states: Sequence[str] = ("checkpoint",)
+) -> R:
+    """What ``attempt`` returns for a configuration, or for the first smaller alpha that does not diverge.
+
+    Args:
+        config: with a ``method.alpha``.
+        run, states: as of :func:`smaller_alpha`.
+
+    Raises:
+        Diverged: the smallest alpha does, too.
+    """
+    settings: Any = config
+    while True:
+        try:
+            return attempt(settings)
+        except Diverged as error:
+            settings = with_alpha(settings, smaller_alpha(run, settings.method.alpha, error, states))
 
 
 def smaller_alpha(run: Run, alpha: float, error: Diverged, states: Sequence[str] = ("checkpoint",)) -> float:

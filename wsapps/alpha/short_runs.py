@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
-from wsapps.alpha.config import AutoAlphaConfig
+from wsapps.alpha.config import with_alpha
 from wsapps.alpha.curve import Curve
 from wsapps.alpha.in_turn import try_in_turn
 from wsapps.alpha.rule import Choice, choose, untried
@@ -15,6 +16,7 @@ from wsapps.run import Run
 from wsapps.trainer import BatchSource, Trainer
 from wsapps.trainer_config import TrainerConfig
 
+C = TypeVar("C")
 _TRIALS = 4  # at most, of equal length
 _LEAST_STEPS, _LOOKS = 20, 10
 
@@ -30,25 +32,22 @@ class Trial:
 
 
 def choose_by_short_runs(
-    make: Callable[[float], Trial],
-    settings: AutoAlphaConfig,
-    trainer: TrainerConfig,
-    tolerance: float,
-    run: Run,
+    config: C, make: Callable[[C], Trial], tolerance: float, run: Run
 ) -> tuple[Choice, list[Curve]]:
     """Try larger alphas until one is worse. All ranks call it alike.
 
     A run that is too short for that keeps alpha = 1.
 
     Args:
-        make: makes the trial of an alpha; all begin alike but for it.
-        settings: candidates, and what trials may cost.
-        trainer: of the run that they are for.
+        config: of the run that they are for, with ``method``, ``trainer`` and ``auto_alpha``.
+        make: makes the trial of a configuration; all begin alike but for alpha.
         tolerance: of the held-out score, dB.
 
     Raises:
         Diverged: alpha = 1 does.
     """
+    whole: Any = config
+    settings, trainer = whole.auto_alpha, whole.trainer
     share = settings.part / _TRIALS
     steps = None if trainer.last_step is None else int(share * trainer.last_step)
     if steps is not None and steps < _LEAST_STEPS:
@@ -59,7 +58,7 @@ def choose_by_short_runs(
     def trial(alpha: float) -> Curve:
         # The first one says how many steps there is time for; the others get as many.
         limits = (steps, seconds) if not made else (int(made[0].steps[-1]), None)
-        made.append(_curve(alpha, make(alpha), run, *limits))
+        made.append(_curve(alpha, make(with_alpha(config, alpha)), run, *limits))
         return made[-1]
 
     curves = try_in_turn(trial, settings.candidates, tolerance, lambda tried: tried < _TRIALS)
