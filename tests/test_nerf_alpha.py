@@ -36,8 +36,8 @@ def test_alpha_is_chosen_once_on_views_that_no_trial_is_trained_on(ball, tmp_pat
     seen: list[set[int]] = []
     make = choose_alpha._trial
 
-    def watched(config, scene, run):
-        trial = make(config, scene, run)
+    def watched(config, scene):
+        trial = make(config, scene)
         views: set[int] = set()
         seen.append(views)
 

@@ -9,9 +9,9 @@ from wsapps.alpha import Choice, Curve, Trial, choose_by_short_runs, chosen_once
 from wsapps.metrics import psnr_from_mse
 from wsapps.objective import Batch
 from wsapps.run import Run
-from wsapps_nerf.config import TrainConfig, build_objective
+from wsapps_nerf.config import TrainConfig
 from wsapps_nerf.objective import RadianceObjective
-from wsapps_nerf.ray_sampler import RaySampler
+from wsapps_nerf.prepared import prepare
 from wsapps_nerf.scene import Scene
 
 _HELD_OUT = 8  # one of so many training views
@@ -40,16 +40,15 @@ def choose_alpha(config: TrainConfig, scene: Scene, run: Run) -> tuple[Choice, l
     Raises:
         Diverged: alpha = 1 does.
     """
-    return choose_by_short_runs(config, lambda other: _trial(other, scene, run), _TOLERANCE, run)
+    return choose_by_short_runs(config, lambda other: _trial(other, scene), _TOLERANCE, run)
 
 
-def _trial(config: TrainConfig, scene: Scene, run: Run) -> Trial:
+def _trial(config: TrainConfig, scene: Scene) -> Trial:
     """Rays of one view in eight score, those of the others are trained on; scores are PSNRs of rays."""
-    objective = build_objective(config, scene).to(run.accelerator.device)
-    objective.renderer.adapt_to(scene.train)
+    prepared = prepare(config, scene)
+    objective, sampler = prepared.objective, prepared.sampler
     views = len(scene.train)
     held_out = torch.arange(views) % min(_HELD_OUT, views) == 0 if views > 1 else torch.zeros(1).bool()
-    sampler = RaySampler(scene.train, objective, config.trainer.seed)
     at = 0  # where the pictures in memory are
 
     def batch(step: int, rank: int, world: int) -> Batch:

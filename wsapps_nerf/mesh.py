@@ -20,6 +20,7 @@ from torch import Tensor
 
 from wsapps_nerf.contraction import contract
 from wsapps_nerf.objective import RadianceObjective
+from wsapps_nerf.proposal import weights_of
 
 BLOCK = 64  # cells a side of what is extracted at once; the memory is that of 65^3 points
 _AT_ONCE = 2**14  # points the field sees together
@@ -86,6 +87,7 @@ def surface_colours(
     step = float(objective.renderer.step_size)
     device = objective.background.device
     offsets_S = torch.arange(_COLOUR_SAMPLES, device=device) - 1.5
+    edges_S1 = torch.arange(_COLOUR_SAMPLES + 1, device=device) * step
     colours = []
     at_once = max(1, _AT_ONCE // _COLOUR_SAMPLES)
     for first in range(0, len(points), at_once):
@@ -96,9 +98,7 @@ def surface_colours(
         rgb, density = torch.zeros_like(positions), torch.zeros_like(positions[..., 0])
         seen = inwards[:, None].expand_as(positions)
         rgb[occupied], density[occupied] = objective.shown(positions[occupied], seen[occupied])
-        thickness = density * step
-        before = thickness.cumsum(dim=1) - thickness
-        weights = torch.exp(-before) * (1 - torch.exp(-thickness))
+        weights = weights_of(density, edges_S1[None])
         total = weights.sum(dim=1, keepdim=True)
         colour = (weights[..., None] * rgb).sum(dim=1)
         colours.append((colour / total.clamp(min=1e-6)).clamp(0, 1).cpu())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from accelerate import Accelerator
 
@@ -19,7 +19,7 @@ from wsapps.objective import Batch
 from wsapps.run import Run, describe_device, open_run
 from wsapps.trainer import Trainer
 from wsapps_nerf.choose_alpha import chosen
-from wsapps_nerf.config import TrainConfig, build_objective
+from wsapps_nerf.config import TrainConfig
 from wsapps_nerf.evaluation import mean_scores, render_view, score_views
 from wsapps_nerf.home_view import view_of_box, view_of_cameras
 from wsapps_nerf.kernels import build_kernels
@@ -27,7 +27,7 @@ from wsapps_nerf.load import load_scene
 from wsapps_nerf.objective import RadianceObjective
 from wsapps_nerf.outputs import write_outputs
 from wsapps_nerf.perceptual import find_lpips
-from wsapps_nerf.ray_sampler import RaySampler
+from wsapps_nerf.prepared import Prepared, prepare
 from wsapps_nerf.scene import Scene
 from wsapps_nerf.suited import suited
 from wsapps_nerf.viewer import Viewer, ViewerConfig
@@ -57,21 +57,6 @@ def train(arguments: Sequence[str]) -> None:
             run.say("%s is finished (test/psnr %s); choose another out= for a new run", run.folder.path, psnr)
             return
         train_scene(config, prepared, scene, run)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What a run trains: the objective, fitted to the scene, and the rays."""
-
-    objective: RadianceObjective
-    sampler: RaySampler
-
-
-def prepare(config: TrainConfig, scene: Scene) -> Prepared:
-    """Build what is trained on a scene that lies on its device."""
-    objective = build_objective(config, scene).to(scene.box.device)
-    objective.renderer.adapt_to(scene.train)
-    return Prepared(objective, RaySampler(scene.train, objective, config.trainer.seed))
 
 
 def train_scene(config: TrainConfig, prepared: Prepared, scene: Scene, run: Run) -> None:
