@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 
 import pytest
 from synthetic_scene import TINY, write_ball_scene
@@ -18,12 +17,7 @@ AUTO = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def fresh_logging():
-    yield
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    logger.propagate = True
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 
 import imageio.v3 as imageio
 import numpy as np
@@ -34,14 +33,9 @@ FAR_AWAY = Similarity(seed=7, scale=37.0, shift=5000.0)
 
 
 @pytest.fixture(autouse=True)
-def fresh_logging(monkeypatch):
+def fresh_surroundings(monkeypatch, fresh_logging):
     """Each test's stderr is another one, and no data folder is set."""
     monkeypatch.delenv("WSAPPS_DATA", raising=False)
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    yield
-    logger.handlers.clear()
-    logger.propagate = True
 
 
 def arguments(root, out, *more, scene="capture"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from types import SimpleNamespace
 
 import pytest
@@ -33,12 +32,7 @@ reference: {exact: {u: "exp(-a*pi**2*t)*sin(pi*x)"}}
 """
 
 
-@pytest.fixture(autouse=True)
-def fresh_logging():
-    yield
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    logger.propagate = True
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 
 
 @pytest.fixture

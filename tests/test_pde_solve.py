@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import shutil
@@ -132,14 +131,7 @@ def small_outputs():
         yield
 
 
-@pytest.fixture(autouse=True)
-def fresh_logging():
-    """Each test's stderr is another one."""
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    yield
-    logger.handlers.clear()
-    logger.propagate = True
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 
 
 def draw_nothing(patch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 
 import imageio.v3 as iio
 import numpy as np
@@ -23,13 +22,8 @@ TINY = ["method.width=16", "trainer.max_steps=4", "auto_alpha.candidates=[1,1.5,
 
 
 @pytest.fixture(autouse=True)
-def fresh_logging(monkeypatch):
+def fresh_surroundings(monkeypatch, fresh_logging):
     monkeypatch.setattr(choose_alpha, "_POINTS", 16)
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    yield
-    logger.handlers.clear()
-    logger.propagate = True
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import logging
 
 import imageio.v3 as iio
 import numpy as np
@@ -21,14 +20,9 @@ TINY = ["method.width=16", "trainer.max_steps=6", "trainer.log_every=2"]
 
 
 @pytest.fixture(autouse=True)
-def fresh_logging(monkeypatch):
+def fresh_surroundings(monkeypatch, fresh_logging):
     """Each test's stderr is another one, and no data folder is set."""
     monkeypatch.delenv("WSAPPS_DATA", raising=False)
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    yield
-    logger.handlers.clear()
-    logger.propagate = True
 
 
 @pytest.fixture

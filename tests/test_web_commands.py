@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import imageio.v3 as iio
 import numpy as np
 import pytest
@@ -29,13 +27,7 @@ def chromium():
         yield browser
 
 
-@pytest.fixture(autouse=True)
-def fresh_logging():
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    yield
-    logger.handlers.clear()
-    logger.propagate = True
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 
 
 def fitted(kind, out, *settings):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import replace
 
 import pytest
@@ -24,12 +23,7 @@ FEW = AutoAlphaConfig(candidates=[1.0, 2.0], part=0.5)
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def fresh_logging():
-    yield
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    logger.propagate = True
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 
 
 def settings(*more: str) -> BuildConfig:

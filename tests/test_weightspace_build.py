@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 import signal
@@ -40,14 +39,9 @@ ARCHITECTURE = Architecture((2, 16, 16, 1), 30.0, 20.0)
 
 
 @pytest.fixture(autouse=True)
-def fresh_logging(monkeypatch):
+def fresh_surroundings(monkeypatch, fresh_logging):
     """Each test's stderr is another one, and no data folder is set."""
     monkeypatch.delenv("WSAPPS_DATA", raising=False)
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    yield
-    logger.handlers.clear()
-    logger.propagate = True
 
 
 def shards_of(folder):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from dataclasses import replace
 
@@ -35,14 +34,9 @@ from wsapps_weightspace.weights import Architecture, evaluate
 
 
 @pytest.fixture(autouse=True)
-def fresh_logging(monkeypatch):
+def fresh_surroundings(monkeypatch, fresh_logging):
     """Each test's stderr is another one, and no data folder is set."""
     monkeypatch.delenv("WSAPPS_DATA", raising=False)
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    yield
-    logger.handlers.clear()
-    logger.propagate = True
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import logging
 import math
 import subprocess
 import sys
@@ -39,14 +38,7 @@ QUICK = ["classifier=flat_mlp", "classifier.width=32", "batch_size=16"]
 QUICK += ["trainer.num_threads=1", "trainer.log_every=1"]
 
 
-@pytest.fixture(autouse=True)
-def fresh_logging():
-    """Each test's stderr is another one."""
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    yield
-    logger.handlers.clear()
-    logger.propagate = True
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from pathlib import Path
 
 import pytest
@@ -35,14 +34,7 @@ SMALL = Architecture((2, 4, 1), 6.0, 6.0)
 QUICK = ["batch_size=16", "trainer.num_threads=1", "trainer.log_every=1"]
 
 
-@pytest.fixture(autouse=True)
-def fresh_logging():
-    """Each test's stderr is another one."""
-    logger = logging.getLogger("wsapps")
-    logger.handlers.clear()
-    yield
-    logger.handlers.clear()
-    logger.propagate = True
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 
 
 @pytest.fixture(scope="module")
