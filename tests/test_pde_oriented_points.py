@@ -23,9 +23,8 @@ from wsapps_pde.problems.sample_shape import SAMPLES
 from wsapps_pde.references.signed_distance import signed_distance
 from wsapps_pde.space.drawing import PointSource
 
-quick, fresh_logging, small_outputs = (
-    test_pde_solve.quick, test_pde_solve.fresh_logging, test_pde_solve.small_outputs,
-)  # fmt: skip
+quick, small_outputs = test_pde_solve.quick, test_pde_solve.small_outputs
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 no_pictures = test_pde_solve.no_pictures
 
 CUBE = {"x": [-2, 2], "y": [-2, 2], "z": [-2, 2]}

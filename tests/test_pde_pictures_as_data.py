@@ -17,9 +17,8 @@ from wsapps_pde.problems.picture import Picture, read_picture
 from wsapps_pde.problems.problem import Problem
 from wsapps_pde.problems.problem_file import ProblemConfig
 
-quick, fresh_logging, small_outputs = (
-    test_pde_solve.quick, test_pde_solve.fresh_logging, test_pde_solve.small_outputs,
-)  # fmt: skip
+quick, small_outputs = test_pde_solve.quick, test_pde_solve.small_outputs
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 no_pictures = test_pde_solve.no_pictures
 
 PLANE = {"domain": {"x": [0, 4], "y": [-1, 1]}, "residuals": []}

@@ -31,9 +31,8 @@ from wsapps_pde.solution.field import SolutionField
 from wsapps_pde.solution.windowed import WindowedSolution
 from wsapps_pde.space.drawing import PointSource
 
-quick, fresh_logging, small_outputs = (
-    test_pde_solve.quick, test_pde_solve.fresh_logging, test_pde_solve.small_outputs,
-)  # fmt: skip
+quick, small_outputs = test_pde_solve.quick, test_pde_solve.small_outputs
+pytestmark = pytest.mark.usefixtures("fresh_logging")
 no_pictures = test_pde_solve.no_pictures
 
 WAVE: dict[str, Any] = {
