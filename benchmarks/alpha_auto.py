@@ -1,11 +1,13 @@
 """``alpha=auto`` against the same rule on the full grid of alphas, on small signals with half held out.
 
-    python benchmarks/alpha_auto.py DATA [--signals era5 lucy 00] [--piece 540] [--out DIR]
+    python benchmarks/alpha_auto.py DATA [--unseen] [--signals era5 lucy 00] [--piece 540] [--out DIR]
 
-Pictures of 96x96, a map, meshes and sounds of about 9,216 samples; fields of width 128, Adam at 1e-4. A whole
-run is made with each alpha, ascending until one is 3 dB worse than alpha = 1 between the samples; the rule on
-their curves is the grid's choice. ``alpha=auto`` sees what a run sees, the fitted half. Whole runs are kept:
-the command can be killed and called again.
+Pictures of 96x96, a map, meshes and sounds of about 9,216 samples, on which the bound of ``alpha=auto`` was
+chosen, or with ``--unseen`` signals of other sizes, densities and held-out parts, on which nothing was;
+fields of width 128, Adam at 1e-4. A whole run is made with each alpha, ascending until one is 3 dB worse than
+alpha = 1 between the samples; the rule on their curves is the grid's choice, of meshes among those that keep
+the IoU. ``alpha=auto`` sees what a run sees, the fitted part. Whole runs are kept: the command can be killed
+and called again.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from alpha_grid import SIGNALS, grid_curve, grid_curves, problem_of
+from alpha_grid import SIGNALS, UNSEEN, grid_curve, grid_curves, problem_of
 
 from wsapps.accelerator import make_accelerator
 from wsapps.alpha import REFERENCE, Curve, choose
@@ -60,7 +62,7 @@ def main() -> None:
     arguments = _parse()
     prepare_cpu(1)
     began, rows = time.monotonic(), []
-    for name in arguments.signals:
+    for name in arguments.signals or (UNSEEN if arguments.unseen else SIGNALS):
         rows.append(_row(name, arguments, make_accelerator()))
         print(_line(rows[-1]), flush=True)
         if arguments.piece is not None and time.monotonic() - began > arguments.piece:
@@ -74,7 +76,8 @@ def _parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="folder with kodak/, div2k/, era5/, mesh/ and audio/")
-    parser.add_argument("--signals", nargs="+", choices=list(SIGNALS), default=list(SIGNALS), metavar="NAME")
+    parser.add_argument("--signals", nargs="+", choices=[*SIGNALS, *UNSEEN], metavar="NAME")
+    parser.add_argument("--unseen", action="store_true", help="signals on which nothing was chosen")
     parser.add_argument("--steps", type=int, default=150, help="of every run")
     parser.add_argument("--piece", type=float, help="seconds after which no other signal begins")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/alpha_auto"))
@@ -85,7 +88,7 @@ def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> 
     settings, folder = (f"trainer.max_steps={arguments.steps}",), arguments.out / f"{arguments.steps}"
     curves = list(grid_curves(folder, name, arguments.data, settings, accelerator))
     by_alpha = {curve.alpha: curve for curve in curves}
-    grid = choose(curves, TOLERANCE)
+    grid = choose([curve for curve in curves if _keeps_the_iou(folder / name, curve.alpha)], TOLERANCE)
     problem = problem_of(name, arguments.data, settings)
     parts = replace(problem.config, alpha="auto"), problem.signal, problem.mask, problem.field
     choose_alpha(*parts)  # once before it is timed
@@ -119,6 +122,11 @@ def _steps(curve: Curve, target: float) -> float:
 
 def _record(folder: Path, alpha: float) -> dict:
     return json.loads((folder / f"{alpha:g}.json").read_text())
+
+
+def _keeps_the_iou(folder: Path, alpha: float) -> bool:
+    now, one = (_record(folder, each)["iou"] for each in (alpha, REFERENCE))
+    return now is None or now >= one - IOU
 
 
 def _line(row: Row) -> str:

@@ -29,7 +29,7 @@ from wsapps_signals.config import FitConfig, build_sampler
 from wsapps_signals.fit import FitProblem, load_signal, make_problem
 from wsapps_signals.kinds.signal import Signal
 
-ALPHAS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+ALPHAS = (1.0, 1.25, 1.375, 1.5, 1.75, 2.0, 2.5, 3.0)
 KODAK = (
     "p51_mustang", "market_place", "hats", "sailboats", "two_macaws", "barn_and_pond", "girl_in_red",
     "monument", "red_door", "mountain_chalet", "sailboat_at_pier", "stone_building",
@@ -53,6 +53,37 @@ SIGNALS = OTHERS | {
     for folder, name in zip(("kodak", "div2k"), pair, strict=True)
     if name
 }
+_LEVELS = ("signal=sphere", "path=era5/era5_levels_2017-01-01.nc", "holdout=random")
+#: Signals of other sizes, densities and ways of holding out, on which nothing was chosen.
+UNSEEN = {
+    **{
+        f"{name}, random 128": (
+            *("signal=image", "signal.grey=true", "signal.max_side=128", "holdout=random"),
+            f"path=kodak/{name}.png",
+        )
+        for name in KODAK
+    },
+    **{
+        f"{name}, colour 64": (
+            "signal=image",
+            "signal.max_side=64",
+            "holdout=every_other",
+            f"path=div2k/{name}.png",
+        )
+        for name in DIV2K
+    },
+    "z, random": (*_LEVELS, "signal.variable=z"),
+    "t, random": (*_LEVELS, "signal.variable=t", "signal.level=1"),
+    "lucy, 20000": (
+        *("signal=occupancy", "signal.points=20000", "signal.grid=32", "holdout=random"),
+        "path=mesh/lucy.ply",
+    ),
+    "bach, 2 s, random": (
+        *("signal=audio", "signal.start=2", "signal.seconds=0.4", "signal.coordinate_scale=5.7"),
+        *("holdout=random", "path=audio/bach.wav"),
+    ),
+    "bach, 6 s": (*_SOUND, "signal.start=6", "path=audio/bach.wav"),
+}
 COMMON = ("method.width=128", "trainer.optimizer.lr=1e-4", "trainer.optimizer.schedule=constant")
 _LOOKS = 15
 _HOPELESS = 3.0  # dB under the held-out score of alpha = 1
@@ -60,7 +91,7 @@ _HOPELESS = 3.0  # dB under the held-out score of alpha = 1
 
 def problem_of(name: str, data: Path, settings: tuple[str, ...]) -> FitProblem:
     """A signal with its field and its training samples, as ``fit`` would make them."""
-    own = [s.replace("path=", f"path={data}/") for s in SIGNALS[name]]
+    own = [s.replace("path=", f"path={data}/") for s in (SIGNALS | UNSEEN)[name]]
     config_dir = default_config_dir("signals")
     config = load_config(FitConfig, "fit", config_dir=config_dir, overrides=[*COMMON, *own, *settings])
     return make_problem(config, load_signal(config))

@@ -1,37 +1,44 @@
-"""How fields correlate neighbouring samples at the start, and the patches on which that is looked at."""
+"""What samples explain of each other at the start, and the patches on which that is looked at."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 import torch
 
-from wsapps.alpha import neighbour_correlation
+from wsapps.alpha import explained_part
 from wsapps.analysis import tangent_kernel_reference
 from wsapps.fields import SinusoidalField
 from wsapps_signals.alpha_patches import alpha_patches
 
 
-def test_the_correlation_is_that_of_jacobians_at_nearest_samples():
+def test_it_is_what_kriging_from_the_other_samples_explains():
     torch.manual_seed(0)
-    field = SinusoidalField(1, 2, 16, 1, 8.0, 8.0)
-    x = torch.tensor([[0.0], [0.1], [0.5], [0.55]])
+    field = SinusoidalField(2, 2, 16, 1, 8.0, 8.0)
+    x = 0.2 * torch.rand(8, 2)
     kernel = tangent_kernel_reference(field, x)[::2, ::2]  # the first channel's
-    pairs = [(0, 1), (1, 0), (2, 3), (3, 2)]
-    values = [float(kernel[i, j]) / math.sqrt(float(kernel[i, i] * kernel[j, j])) for i, j in pairs]
-    assert neighbour_correlation(field, x) == pytest.approx(sum(values) / 4, rel=1e-6)
+    parts = []
+    for inner in (x - x.mean(dim=0)).norm(dim=1).argsort()[:2].tolist():
+        others = [i for i in range(8) if i != inner]
+        gain = torch.linalg.solve(kernel[others][:, others], kernel[others, inner])
+        parts.append(float(kernel[inner, others] @ gain / kernel[inner, inner]))
+    assert explained_part(field, x) == pytest.approx(sum(parts) / 2, rel=1e-4)
 
 
 def test_it_falls_with_alpha_and_rises_with_density():
-    def correlation(alpha: float, count: int) -> float:
+    def explained(alpha: float, count: int) -> float:
         torch.manual_seed(0)
         field = SinusoidalField(1, 1, 64, 2, alpha=alpha)
-        return neighbour_correlation(field, torch.linspace(-1, 1, count)[:, None])
+        return explained_part(field, torch.linspace(-1, 1, count)[:, None])
 
-    assert correlation(1.0, 200) > correlation(1.5, 200) + 0.05
-    assert correlation(1.5, 800) > correlation(1.5, 200) + 0.05
-    assert correlation(1.0, 5000) > 0.99
+    assert explained(1.0, 60) > explained(1.5, 60) + 0.05
+    assert explained(1.5, 120) > explained(1.5, 60) + 0.05
+    assert explained(1.0, 2000) > 0.999
+
+
+def test_samples_that_say_the_same_explain_each_other():
+    field = SinusoidalField(1, 1, 16, 1)
+    assert explained_part(field, torch.zeros(3, 1)) > 0.999
+    assert explained_part(field, torch.tensor([[-1.0], [1.0]])) < 0.9
 
 
 def picture(height: int = 40, width: int = 50) -> torch.Tensor:

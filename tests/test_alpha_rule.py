@@ -1,14 +1,11 @@
-"""The rule, the race and trials in turn, on learning curves that are known."""
+"""The rule, and trials in turn, on learning curves that are known."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from user_errors import one_line_error
 
 from wsapps.alpha import (
@@ -16,15 +13,13 @@ from wsapps.alpha import (
     Curve,
     choose,
     choose_predicted,
-    most_training,
-    race,
     read_record,
     told,
     try_in_turn,
     untried,
     write_record,
 )
-from wsapps.alpha.prediction import LEAST_CORRELATION
+from wsapps.alpha.prediction import LEAST_EXPLAINED
 
 STEPS = 64
 
@@ -35,26 +30,6 @@ def line(alpha: float, rate: float, held_out: float, steps: int = STEPS) -> Curv
     for step in range(steps + 1):
         curve.add(step, rate * min(step, steps - 2), held_out * min(step, steps - 2) / (steps - 2))
     return curve
-
-
-class Scripted:
-    """Trials whose curves are known in advance; notes who is trained how far."""
-
-    def __init__(self, whole: Sequence[Curve]):
-        self.whole = {curve.alpha: curve for curve in whole}
-        self.shown = {curve.alpha: Curve(curve.alpha, [0], [curve.fitted[0]], [0.0]) for curve in whole}
-        self.trained = 0.0
-
-    def advance(self, alphas, step):
-        for alpha in alphas:
-            now = int(self.shown[alpha].steps[-1])
-            self.trained += max(0, step - now)
-            for index in range(now + 1, step + 1):
-                whole = self.whole[alpha]
-                self.shown[alpha].add(index, whole.fitted[index], whole.held_out[index])
-
-    def curve(self, alpha):
-        return self.shown[alpha]
 
 
 def test_steps_to_a_target_are_interpolated():
@@ -119,56 +94,6 @@ def test_what_cannot_be_judged(curves, tolerance):
         choose(curves, tolerance)
 
 
-def test_a_race_finds_what_the_whole_grid_finds_with_less_training():
-    whole = [line(a, r, h) for a, r, h in [(1, 1, 30), (1.5, 2, 31), (2, 3, 30), (2.5, 4, 12), (3, 5, 5)]]
-    trials = Scripted(whole)
-    curves = race(trials, [c.alpha for c in whole], STEPS, 0.5)
-    assert choose(curves, 0.5).alpha == choose(whole, 0.5).alpha == 2
-    assert trials.trained < 0.8 * len(whole) * STEPS
-
-
-def test_a_race_calls_back_who_was_set_aside_where_all_others_fail():
-    """The fast ones memorise late: by then the only one that may be chosen was set aside."""
-    late = Curve(3.0), Curve(2.5)
-    for curve, rate in zip(late, (4.0, 3.9), strict=True):
-        for step in range(STEPS + 1):
-            curve.add(step, rate * step / 5 if step < 40 else 200, 0.0)
-    whole = [line(1, 1, 30), line(1.5, 1.2, 30), line(1.25, 1.1, 30), *late]
-    curves = race(Scripted(whole), [c.alpha for c in whole], STEPS, 0.5)
-    assert choose(curves, 0.5).alpha == choose(whole, 0.5).alpha == 1.5
-
-
-def test_a_race_gives_up_what_diverges_and_what_memorises():
-    broken = line(2, 3, 30)
-    broken.fitted[6:] = [math.nan] * len(broken.fitted[6:])
-    trials = Scripted([line(1, 1, 30), broken, line(3, 20, 1), line(1.5, 2, 30)])  # 1.5 goes on to improve
-    curves = {curve.alpha: curve for curve in race(trials, [1, 2, 3, 1.5], STEPS, 0.5)}
-    assert curves[2].steps[-1] == STEPS // 4
-    assert curves[3].steps[-1] == STEPS // 4
-    assert curves[1.5].steps[-1] == STEPS
-
-
-@given(
-    st.lists(st.tuples(st.floats(0.2, 20), st.floats(0, 40)), min_size=0, max_size=7),
-    st.floats(0, 5),
-)
-def test_a_race_never_ends_with_a_worse_choice_than_alpha_one(candidates, tolerance):
-    whole = [line(1, 1, 30), *(line(2.0 + i, r, h) for i, (r, h) in enumerate(candidates))]
-    trials = Scripted(whole)
-    choice = choose(race(trials, [c.alpha for c in whole], STEPS, tolerance), tolerance)
-    assert choice.chosen.speed_up >= 1
-    assert choice.chosen.held_out >= 30 - tolerance - 1e-9
-    assert trials.trained <= len(whole) * STEPS  # nobody is trained twice
-    assert trials.trained <= most_training(len(whole)) * STEPS + 1e-9
-
-
-def test_cost_of_a_race():
-    assert most_training(1) == 1.0
-    assert most_training(2) == 2.0
-    # Six others: all for a quarter, three to a half, two to the end; and one called back.
-    assert most_training(7) == pytest.approx(1 + 6 / 4 + 3 / 4 + 2 / 2 + 3 / 4)
-
-
 def test_in_turn_from_one_upwards_until_one_fails():
     tried = []
 
@@ -188,11 +113,11 @@ def test_in_turn_ends_where_alpha_one_diverges():
     assert len(try_in_turn(lambda alpha: line(alpha, math.nan, 1), [1.5, 2], 0.5)) == 1
 
 
-def test_of_correlations_the_largest_alpha_that_has_enough_is_taken():
-    choice = choose_predicted({1.0: 0.99, 1.5: 0.8, 2.0: LEAST_CORRELATION, 2.5: 0.1, 0.5: 1.0})
-    assert (choice.alpha, choice.floor) == (2.0, LEAST_CORRELATION)
+def test_of_explained_parts_the_largest_alpha_that_has_enough_is_taken():
+    choice = choose_predicted({1.0: 0.99, 1.5: 0.8, 2.0: LEAST_EXPLAINED, 2.5: 0.1, 0.5: 1.0})
+    assert (choice.alpha, choice.floor) == (2.0, LEAST_EXPLAINED)
     assert choose_predicted({1.0: 0.3, 2.0: 0.1}).alpha == 1.0
-    assert "correlate by 0.100: would memorise" in told(choice)[-2]
+    assert "explain 10.0% of it at the start: would memorise" in told(choice)[-2]
 
 
 def test_a_record_is_kept(tmp_path):

@@ -1,4 +1,4 @@
-"""``alpha=auto`` for signals: the largest alpha with which neighbouring samples still correlate.
+"""``alpha=auto`` for signals: the largest alpha with which samples still explain each other.
 
 :func:`chosen` is called in an open run; what it found stays in the run folder, so that a run that is
 continued does not choose again.
@@ -20,7 +20,7 @@ from wsapps.alpha import (
     Found,
     choose_predicted,
     chosen_once,
-    neighbour_correlation,
+    explained_part,
     untried,
     with_alpha,
 )
@@ -76,17 +76,17 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
         return untried(f"looking at others would cost more than {settings.part:g} of so small a run"), 0.0
     tiles = field.tiles if isinstance(field, TiledField) else None
     patches = alpha_patches(signal.coordinates[mask], tiles, _PATCHES, _POINTS, config.trainer.seed)
-    correlations = {alpha: _correlation(config, signal, alpha, patches) for alpha in alphas}
-    return choose_predicted(correlations), cost
+    explained = {alpha: _explained(config, signal, alpha, patches) for alpha in alphas}
+    return choose_predicted(explained), cost
 
 
-def _correlation(config: FitConfig, signal: Signal, alpha: float, patches: list[Tensor]) -> float:
+def _explained(config: FitConfig, signal: Signal, alpha: float, patches: list[Tensor]) -> float:
     """The mean over patches; fields of two alphas differ by the scaling alone."""
     method: Any = replace(config.method, alpha=alpha)
     with torch.random.fork_rng(devices=[]):
         seed_global(config.trainer.seed, "init")
         field = make_field(signal.coordinates.shape[1], signal.values.shape[1], method)
-    return statistics.fmean(neighbour_correlation(field, patch) for patch in patches)
+    return statistics.fmean(explained_part(field, patch) for patch in patches)
 
 
 def _steps_of_run(config: FitConfig, signal: Signal, field: nn.Module, points: int) -> int:

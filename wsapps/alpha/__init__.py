@@ -1,19 +1,17 @@
 """``alpha=auto``: choosing the weight scaling for the user, by trials and one rule.
 
-Each application makes the trials that suit it: side by side (:func:`race` on :class:`EnsembleTrials`) or one
-after the other (:func:`choose_by_short_runs`), to whose curves :func:`choose` applies the rule. Where the
-samples' density decides, as in signals, no trial is needed (:func:`neighbour_correlation`,
-:func:`choose_predicted`). :func:`chosen_once` keeps the choice in the run folder.
+Each application makes the trials that suit it, such as short runs one after the other
+(:func:`choose_by_short_runs`), to whose curves :func:`choose` applies the rule. Where the samples' density
+decides, as in signals, no trial is needed (:func:`explained_part`, :func:`choose_predicted`).
+:func:`chosen_once` keeps the choice in the run folder.
 """
 
 from wsapps.alpha.config import AutoAlphaConfig, check_has_alpha, with_alpha, with_auto_alpha
 from wsapps.alpha.curve import Curve
-from wsapps.alpha.ensemble_trials import EnsembleTrials, Points
 from wsapps.alpha.in_turn import try_in_turn
-from wsapps.alpha.interpolation import neighbour_correlation
+from wsapps.alpha.interpolation import explained_part
 from wsapps.alpha.once import Found, chosen_once
 from wsapps.alpha.prediction import choose_predicted
-from wsapps.alpha.race import most_training, race
 from wsapps.alpha.record import draw_choice, read_record, told, write_record
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict, choose, untried
 from wsapps.alpha.short_runs import Trial, choose_by_short_runs
@@ -23,9 +21,7 @@ __all__ = [
     "AutoAlphaConfig",
     "Choice",
     "Curve",
-    "EnsembleTrials",
     "Found",
-    "Points",
     "Trial",
     "Verdict",
     "check_has_alpha",
@@ -34,9 +30,7 @@ __all__ = [
     "choose_predicted",
     "chosen_once",
     "draw_choice",
-    "most_training",
-    "neighbour_correlation",
-    "race",
+    "explained_part",
     "read_record",
     "told",
     "try_in_turn",

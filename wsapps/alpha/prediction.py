@@ -1,4 +1,4 @@
-"""Choosing alpha without trials, from how the fields of each correlate neighbouring samples at the start."""
+"""Choosing alpha without trials, from how well the fields of each can interpolate at the start."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Mapping
 
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 
-#: The least correlation of neighbouring samples with which fields interpolate; measured: docs/analysis.md.
-LEAST_CORRELATION = 2 / 3
+#: The least part of a sample that those around explain where fields interpolate; measured: docs/analysis.md.
+LEAST_EXPLAINED = 0.62
 
 
-def choose_predicted(correlations: Mapping[float, float]) -> Choice:
-    """The largest alpha with which neighbouring samples still correlate; 1 where not even its do.
+def choose_predicted(explained: Mapping[float, float]) -> Choice:
+    """The largest alpha with which samples still explain each other; 1 where not even its do.
 
     Steps to a score fall with alpha for as long as fields interpolate, so that it is about the fastest.
 
     Args:
-        correlations: of each candidate, alpha = 1 among them: see
-            :func:`wsapps.alpha.interpolation.neighbour_correlation`.
+        explained: of each candidate, alpha = 1 among them: see
+            :func:`wsapps.alpha.interpolation.explained_part`.
     """
-    good = [a for a, value in correlations.items() if a >= REFERENCE and value >= LEAST_CORRELATION]
+    good = [a for a, value in explained.items() if a >= REFERENCE and value >= LEAST_EXPLAINED]
     chosen = max(good, default=REFERENCE)
     verdicts = []
-    for alpha, value in sorted(correlations.items()):
+    for alpha, value in sorted(explained.items()):
         fate = "chosen" if alpha == chosen else "smaller" if alpha < chosen else "would memorise"
         verdicts.append(Verdict(alpha, math.nan, math.nan, math.nan, value, 0, fate))
-    return Choice(chosen, math.nan, LEAST_CORRELATION, verdicts)
+    return Choice(chosen, math.nan, LEAST_EXPLAINED, verdicts)

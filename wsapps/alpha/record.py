@@ -68,7 +68,7 @@ def told(choice: Choice) -> list[str]:
     lines = [f"alpha {v.alpha:g}: {_words(v)}: {v.fate}" for v in choice.verdicts]
     asked = f"target {choice.target:.2f}, held-out score of at least {choice.floor:.2f}"
     if math.isnan(choice.target):
-        asked = f"a correlation of at least {choice.floor:.2f}"
+        asked = f"at least {choice.floor:.0%} explained"
     return [*lines, f"alpha={choice.alpha:g} is chosen ({asked})"]
 
 
@@ -101,7 +101,7 @@ def draw_choice(file: Path, choice: Choice, curves: Sequence[Curve]) -> None:
 
 
 def draw_prediction(file: Path, choice: Choice) -> None:
-    """Draw correlations of neighbouring samples over alpha, and the least that is asked."""
+    """Draw what samples explain of each other over alpha, and the least that is asked."""
     canvas = Canvas(figsize=(4.6, 3.4), layout="constrained")
     panel = canvas.subplots()
     alphas, scores = zip(*((v.alpha, v.held_out) for v in choice.verdicts), strict=True)
@@ -109,7 +109,7 @@ def draw_prediction(file: Path, choice: Choice) -> None:
     panel.plot([choice.alpha], [choice.chosen.held_out], "o", color="k")
     panel.axhline(choice.floor, color="k", linestyle=":", linewidth=1)
     panel.set(
-        title="circle: chosen; dotted: least", xlabel="alpha", ylabel="correlation of neighbouring samples"
+        title="circle: chosen; dotted: least", xlabel="alpha", ylabel="part of a sample that others explain"
     )
     panel.grid(alpha=0.3)
     _save(file, canvas)
@@ -124,7 +124,7 @@ def _save(file: Path, canvas: Canvas) -> None:
 def _words(verdict: Verdict) -> str:
     """What was measured of a candidate, or predicted."""
     if math.isnan(verdict.fitted):
-        return f"neighbouring samples correlate by {verdict.held_out:.3f}"
+        return f"the samples around one explain {verdict.held_out:.1%} of it at the start"
     scores = f"fitted {verdict.fitted:.2f}, held-out {verdict.held_out:.2f}"
     return f"{_steps(verdict)}, {scores} after {verdict.steps:g} steps"
 
