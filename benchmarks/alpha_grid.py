@@ -133,11 +133,14 @@ def _train(problem: FitProblem, alpha: float, accelerator: Accelerator) -> dict[
     sampler, settings = build_sampler(config, signal, mask, field, accelerator.device)
     settings.log_every, settings.evaluate_every = 1, max(1, last // _LOOKS)
     held_out = signal.coordinates[~mask], signal.values[~mask]
-    looks = [(0.0, psnr(predict(field, held_out[0]), held_out[1], signal.peak))]
+
+    def score() -> float:
+        return psnr(predict(field, held_out[0]), held_out[1], signal.peak) if len(held_out[0]) else math.nan
+
+    looks = [(0.0, score())]
 
     def look() -> dict[str, float]:
-        score = psnr(predict(field, held_out[0]), held_out[1], signal.peak)
-        looks.append((float(trainer.step), score))
+        looks.append((float(trainer.step), score()))
         return {}
 
     trainer = Trainer(settings, FieldObjective(field, signal.peak), sampler, look, accelerator=accelerator)

@@ -1,4 +1,4 @@
-"""What samples explain of each other at the start, and the patches on which that is looked at."""
+"""What samples explain between them at the start, and the patches on which that is looked at."""
 
 from __future__ import annotations
 
@@ -6,39 +6,53 @@ import pytest
 import torch
 
 from wsapps.alpha import explained_part
+from wsapps.alpha.interpolation import _between
 from wsapps.analysis import tangent_kernel_reference
 from wsapps.fields import SinusoidalField
 from wsapps_signals.alpha_patches import alpha_patches
 
 
-def test_it_is_what_kriging_from_the_other_samples_explains():
+def explained(field, samples) -> float:
+    return explained_part(field, samples, torch.Generator().manual_seed(0))
+
+
+def test_it_is_what_kriging_from_the_samples_explains():
     torch.manual_seed(0)
     field = SinusoidalField(2, 2, 16, 1, 8.0, 8.0)
-    x = 0.2 * torch.rand(8, 2)
-    kernel = tangent_kernel_reference(field, x)[::2, ::2]  # the first channel's
+    x = torch.rand(8, 2)
+    places = _between(x, torch.Generator().manual_seed(0))
+    kernel = tangent_kernel_reference(field, torch.cat([x, places]))[::2, ::2]  # the first channel's
     parts = []
-    for inner in (x - x.mean(dim=0)).norm(dim=1).argsort()[:2].tolist():
-        others = [i for i in range(8) if i != inner]
-        gain = torch.linalg.solve(kernel[others][:, others], kernel[others, inner])
-        parts.append(float(kernel[inner, others] @ gain / kernel[inner, inner]))
-    assert explained_part(field, x) == pytest.approx(sum(parts) / 2, rel=1e-4)
+    for place in range(8, 16):
+        gain = torch.linalg.solve(kernel[:8, :8], kernel[:8, place])
+        parts.append(float(kernel[place, :8] @ gain / kernel[place, place]))
+    assert 0.1 < explained(field, x) < 0.99
+    assert explained(field, x) == pytest.approx(sum(parts) / 8, abs=1e-3)
+
+
+def test_places_lie_between_different_inner_samples():
+    x = torch.arange(30.0)[:, None]
+    places = _between(x, torch.Generator().manual_seed(0))
+    assert places.shape == (30, 1)
+    assert places.min() >= 9.5
+    assert places.max() <= 19.5
+    assert float((places - places.round()).abs().mean()) > 0.1  # not the samples themselves
+    two = _between(torch.tensor([[0.0], [1.0]]), torch.Generator().manual_seed(0))
+    assert ((two > 0) & (two < 1)).all()
 
 
 def test_it_falls_with_alpha_and_rises_with_density():
-    def explained(alpha: float, count: int) -> float:
+    def of(alpha: float, count: int) -> float:
         torch.manual_seed(0)
-        field = SinusoidalField(1, 1, 64, 2, alpha=alpha)
-        return explained_part(field, torch.linspace(-1, 1, count)[:, None])
+        return explained(SinusoidalField(1, 1, 64, 2, alpha=alpha), torch.linspace(-1, 1, count)[:, None])
 
-    assert explained(1.0, 60) > explained(1.5, 60) + 0.05
-    assert explained(1.5, 120) > explained(1.5, 60) + 0.05
-    assert explained(1.0, 2000) > 0.999
+    assert of(1.0, 60) > of(1.5, 60) + 0.05
+    assert of(1.5, 120) > of(1.5, 60) + 0.05
+    assert of(1.0, 2000) > 0.999
 
 
 def test_samples_that_say_the_same_explain_each_other():
-    field = SinusoidalField(1, 1, 16, 1)
-    assert explained_part(field, torch.zeros(3, 1)) > 0.999
-    assert explained_part(field, torch.tensor([[-1.0], [1.0]])) < 0.9
+    assert explained(SinusoidalField(1, 1, 16, 1), torch.zeros(3, 1)) > 0.99
 
 
 def picture(height: int = 40, width: int = 50) -> torch.Tensor:

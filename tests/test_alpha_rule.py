@@ -117,7 +117,7 @@ def test_of_explained_parts_the_largest_alpha_that_has_enough_is_taken():
     choice = choose_predicted({1.0: 0.99, 1.5: 0.8, 2.0: LEAST_EXPLAINED, 2.5: 0.1, 0.5: 1.0})
     assert (choice.alpha, choice.floor) == (2.0, LEAST_EXPLAINED)
     assert choose_predicted({1.0: 0.3, 2.0: 0.1}).alpha == 1.0
-    assert "explain 10.0% of it at the start: would memorise" in told(choice)[-2]
+    assert "samples explain 10.0% of what is between them: would memorise" in told(choice)[-2]
 
 
 def test_a_record_is_kept(tmp_path):
@@ -138,7 +138,7 @@ def test_a_record_is_kept(tmp_path):
 
 
 def test_a_record_of_predictions_has_a_picture(tmp_path):
-    write_record(tmp_path, choose_predicted({1.0: 0.9, 2.0: 0.8}), [])
+    write_record(tmp_path, choose_predicted({1.0: 0.99, 2.0: 0.95}), [])
     assert read_record(tmp_path)["alpha"] == 2  # type: ignore[index]
     assert (tmp_path / "alpha.png").stat().st_size > 1000
 

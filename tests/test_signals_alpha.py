@@ -41,7 +41,7 @@ def test_a_run_chooses_once_and_leaves_what_it_chose(picture, tmp_path, capsys, 
     record = json.loads((out / "alpha.json").read_text())
     assert [verdict["alpha"] for verdict in record["verdicts"]] == [1, 1.5, 2]
     assert f"alpha=auto chose {record['alpha']:g}" in said
-    assert "the samples around one explain" in said
+    assert "of what is between them" in said
     assert (out / "alpha.png").is_file()
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["alpha"] == record["alpha"]

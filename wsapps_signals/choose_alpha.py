@@ -1,4 +1,4 @@
-"""``alpha=auto`` for signals: the largest alpha with which samples still explain each other.
+"""``alpha=auto`` for signals: the largest alpha with which samples say what is between them.
 
 :func:`chosen` is called in an open run; what it found stays in the run folder, so that a run that is
 continued does not choose again.
@@ -26,7 +26,7 @@ from wsapps.alpha import (
 )
 from wsapps.fields import make_field
 from wsapps.run import Run
-from wsapps.seeding import seed_global
+from wsapps.seeding import generator, seed_global
 from wsapps.tiling import TiledField
 from wsapps_signals.alpha_patches import alpha_patches
 from wsapps_signals.config import FitConfig
@@ -34,7 +34,7 @@ from wsapps_signals.kinds.signal import Signal
 from wsapps_signals.steps_in_time import steps_in
 
 _PATCHES, _POINTS = 4, 64
-_PREDICTION = 8  # what a point of a prediction costs, in points that a run passes forward and backward
+_PREDICTION = 16  # what a sample of a patch costs, in points that a run passes forward and backward
 
 
 def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, run: Run) -> FitConfig:
@@ -86,7 +86,10 @@ def _explained(config: FitConfig, signal: Signal, alpha: float, patches: list[Te
     with torch.random.fork_rng(devices=[]):
         seed_global(config.trainer.seed, "init")
         field = make_field(signal.coordinates.shape[1], signal.values.shape[1], method)
-    return statistics.fmean(explained_part(field, patch) for patch in patches)
+    return statistics.fmean(
+        explained_part(field, patch, generator(config.trainer.seed, "alpha", number))
+        for number, patch in enumerate(patches)
+    )
 
 
 def _steps_of_run(config: FitConfig, signal: Signal, field: nn.Module, points: int) -> int:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 
-#: The least part of a sample that those around explain where fields interpolate; measured: docs/analysis.md.
-LEAST_EXPLAINED = 0.62
+#: The least part between samples that they explain where fields interpolate; measured: docs/analysis.md.
+LEAST_EXPLAINED = 0.92
 
 
 def choose_predicted(explained: Mapping[float, float]) -> Choice:
-    """The largest alpha with which samples still explain each other; 1 where not even its do.
+    """The largest alpha with which samples still explain what is between them; 1 where not even its do.
 
     Steps to a score fall with alpha for as long as fields interpolate, so that it is about the fastest.
 

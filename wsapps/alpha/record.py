@@ -101,16 +101,14 @@ def draw_choice(file: Path, choice: Choice, curves: Sequence[Curve]) -> None:
 
 
 def draw_prediction(file: Path, choice: Choice) -> None:
-    """Draw what samples explain of each other over alpha, and the least that is asked."""
+    """Draw what samples explain between them over alpha, and the least that is asked."""
     canvas = Canvas(figsize=(4.6, 3.4), layout="constrained")
     panel = canvas.subplots()
     alphas, scores = zip(*((v.alpha, v.held_out) for v in choice.verdicts), strict=True)
     panel.plot(alphas, scores, "x-")
     panel.plot([choice.alpha], [choice.chosen.held_out], "o", color="k")
     panel.axhline(choice.floor, color="k", linestyle=":", linewidth=1)
-    panel.set(
-        title="circle: chosen; dotted: least", xlabel="alpha", ylabel="part of a sample that others explain"
-    )
+    panel.set(title="circle: chosen; dotted: least", xlabel="alpha", ylabel="part explained between samples")
     panel.grid(alpha=0.3)
     _save(file, canvas)
 
@@ -124,7 +122,7 @@ def _save(file: Path, canvas: Canvas) -> None:
 def _words(verdict: Verdict) -> str:
     """What was measured of a candidate, or predicted."""
     if math.isnan(verdict.fitted):
-        return f"the samples around one explain {verdict.held_out:.1%} of it at the start"
+        return f"at the start samples explain {verdict.held_out:.1%} of what is between them"
     scores = f"fitted {verdict.fitted:.2f}, held-out {verdict.held_out:.2f}"
     return f"{_steps(verdict)}, {scores} after {verdict.steps:g} steps"
 

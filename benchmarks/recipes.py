@@ -1,0 +1,147 @@
+"""Recipes of training a sinusoidal field: steps and time to 40 dB, and the score between the samples.
+
+    python benchmarks/recipes.py DATA [--size 96] [--width 128] [--steps 150] [--recipes "alpha 1.5, 5e-4"]
+
+Kodak pictures in grey, each recipe twice: on all pixels, for the first step at which they are fitted to the
+target and the seconds of CPU until then, and on a chessboard of half of them, for the score of the other half
+at the end. A recipe is settings of ``wsapps_signals.fit``. Whole runs are kept: the command can be killed and
+called again. The first recipe is SIREN, the second plain weight scaling as in the paper.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from alpha_grid import KODAK, grid_curve
+from weightspace_runs import markdown
+
+from wsapps.accelerator import make_accelerator
+from wsapps.config import default_config_dir, load_config
+from wsapps.cpu import prepare_cpu
+from wsapps_signals.config import FitConfig
+from wsapps_signals.fit import FitProblem, load_signal, make_problem
+
+PLAIN = "alpha 2.5, 1e-4"
+
+
+def _recipe(alpha: float, rate: float, *settings: str) -> tuple[str, ...]:
+    return (f"method.alpha={alpha:g}", f"trainer.optimizer.lr={rate:g}", *settings)
+
+
+_COSINE = ("trainer.optimizer.schedule=cosine", "trainer.optimizer.final_lr_factor=0.05")
+RECIPES = {
+    "SIREN, 1e-4": _recipe(1, 1e-4),
+    **{
+        f"alpha {alpha:g}, {label}": _recipe(alpha, rate)
+        for alpha in (2.5, 2, 1.5, 1.375, 1)
+        for rate, label in ((1e-4, "1e-4"), (3e-4, "3e-4"), (5e-4, "5e-4"), (1e-3, "1e-3"))
+        if (alpha, rate) != (1, 1e-4)
+    },
+    **{
+        f"alpha {alpha:g}, {label} cosine": _recipe(alpha, rate, *_COSINE)
+        for alpha in (2.5, 1.5)
+        for rate, label in ((5e-4, "5e-4"), (1e-3, "1e-3"))
+    },
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of one recipe on one picture: steps and CPU seconds to the target, and dB at the end."""
+
+    steps: float
+    seconds: float
+    fitted: float
+    held_out: float
+
+
+def main() -> None:
+    arguments = _parse()
+    prepare_cpu(arguments.threads)
+    table = {}
+    for name in arguments.recipes:
+        table[name] = [_score(name, picture, arguments) for picture in KODAK[: arguments.pictures]]
+        print(_line(name, table[name], None), flush=True)
+    plain = table.get(PLAIN)
+    columns = ["recipe", f"steps to {arguments.target:g} dB", "reached by", "CPU s", "times fewer steps"]
+    columns += ["fitted at the end, dB", "between the samples, dB"]
+    print(
+        markdown(_title(arguments), columns, [_cells(name, scores, plain) for name, scores in table.items()])
+    )
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, help="folder with kodak/")
+    parser.add_argument("--recipes", nargs="+", choices=list(RECIPES), default=list(RECIPES), metavar="NAME")
+    parser.add_argument("--pictures", type=int, default=8)
+    parser.add_argument("--size", type=int, default=96, help="of the longer side")
+    parser.add_argument("--width", type=int, default=128, help="of the fields")
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--target", type=float, default=40.0, help="dB")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/recipes"))
+    return parser.parse_args()
+
+
+def _title(arguments: argparse.Namespace) -> str:
+    return (
+        f"{arguments.pictures} Kodak pictures, {arguments.size} pixels, width {arguments.width}, "
+        f"{arguments.steps} steps, {arguments.threads} thread"
+    )
+
+
+def _score(name: str, picture: str, arguments: argparse.Namespace) -> Score:
+    size = f"{arguments.size}-{arguments.width}-{arguments.steps}"
+    folder = arguments.out / size / name.replace(", ", "-").replace(" ", "_")
+    file, half = folder / f"{picture}.json", folder / f"{picture}-half.json"
+    curve = grid_curve(file, _problem(name, picture, "none", arguments), 0.0, make_accelerator())
+    between = grid_curve(half, _problem(name, picture, "every_other", arguments), 0.0, make_accelerator())
+    steps = curve.steps_to(arguments.target)
+    seconds = json.loads(file.read_text())["cpu_seconds"] * steps / arguments.steps
+    return Score(steps, seconds, curve.fitted[-1], between.last_held_out)
+
+
+def _problem(name: str, picture: str, holdout: str, arguments: argparse.Namespace) -> FitProblem:
+    settings = [
+        "signal=image", "signal.grey=true", f"signal.max_side={arguments.size}", f"holdout={holdout}",
+        f"path={arguments.data}/kodak/{picture}.png", f"method.width={arguments.width}",
+        f"trainer.max_steps={arguments.steps}", "trainer.optimizer.schedule=constant", *RECIPES[name],
+    ]  # fmt: skip
+    config = load_config(FitConfig, "fit", config_dir=default_config_dir("signals"), overrides=settings)
+    return make_problem(config, load_signal(config))
+
+
+def _cells(name: str, scores: list[Score], plain: list[Score] | None) -> list[str]:
+    reached = [score for score in scores if math.isfinite(score.steps)]
+    steps = statistics.median(score.steps for score in scores)
+    seconds = statistics.median(score.seconds for score in scores)
+    fewer = math.nan if plain is None else statistics.median(score.steps for score in plain) / steps
+    return [
+        name,
+        f"{steps:.0f}" if math.isfinite(steps) else "not by half",
+        f"{len(reached)} of {len(scores)}",
+        f"{seconds:.1f}" if math.isfinite(seconds) else "-",
+        f"{fewer:.1f}" if math.isfinite(fewer) and fewer > 0 else "-",
+        _spread([score.fitted for score in scores]),
+        _spread([score.held_out for score in scores]),
+    ]
+
+
+def _line(name: str, scores: list[Score], plain: list[Score] | None) -> str:
+    return f"| {' | '.join(_cells(name, scores, plain))} |"
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values) if len(values) > 1 else 0:.1f}"
+
+
+if __name__ == "__main__":
+    main()
