@@ -29,7 +29,7 @@ from wsapps_signals.config import FitConfig, build_sampler
 from wsapps_signals.fit import FitProblem, load_signal, make_problem
 from wsapps_signals.kinds.signal import Signal
 
-ALPHAS = (1.0, 1.25, 1.375, 1.5, 1.75, 2.0, 2.5, 3.0)
+ALPHAS = (1.0, 1.125, 1.25, 1.375, 1.5, 1.75, 2.0, 2.5, 3.0)
 KODAK = (
     "p51_mustang", "market_place", "hats", "sailboats", "two_macaws", "barn_and_pond", "girl_in_red",
     "monument", "red_door", "mountain_chalet", "sailboat_at_pier", "stone_building",

@@ -66,7 +66,10 @@ class FitConfig:
         "auto chooses method.alpha for the signal, as method.alpha=auto does; null takes method.alpha",
         default=None,
     )
-    auto_alpha: AutoAlphaConfig = field(default_factory=AutoAlphaConfig)
+    # Finer than where each candidate is a trial.
+    auto_alpha: AutoAlphaConfig = field(
+        default_factory=lambda: AutoAlphaConfig([1.0, 1.125, 1.25, 1.375, 1.5, 1.75, 2.0])
+    )
     match_width: int | None = doc(
         "choose method.width so that the field has as many parameters as a sine network of this width",
         default=None,

@@ -18,7 +18,7 @@ class AutoAlphaConfig:
     """How alpha is chosen; the same in every application."""
 
     candidates: list[float] = field(
-        default_factory=lambda: [1.0, 1.25, 1.375, 1.5, 1.75, 2.0],
+        default_factory=lambda: [1.0, 1.25, 1.5, 1.75, 2.0],
         metadata={"doc": "alphas that are tried; 1 always is", "unit": None},
     )
     tolerance: float = doc(
