@@ -120,7 +120,8 @@ def _rows(run: Path) -> list[list[str]]:
         )
         ratio = f"{estimated / error:.2g}" if error > 0 and not math.isnan(estimated) else "-"
         seconds = f"{float(metrics['train_seconds']):.0f}" if number == 0 else ""
-        shown = [_shown(value) for value in (error, reference, estimated)]
+        own = "exact" if reference == 0 else _shown(reference)
+        shown = [_shown(error), own, _shown(estimated)]
         rows.append([run.name if number == 0 else "", unknown, *shown, ratio, seconds])
     return rows
 
