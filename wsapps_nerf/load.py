@@ -119,7 +119,7 @@ def load_scene(scene: SceneConfig, data: DataConfig) -> Scene:
         settle(scene, opened.space)
         train, test = (_checked(opened.views(split), scene, data) for split in ("train", "test"))
     if not scene.contraction and not train.has_alpha:
-        _log.warning("%s", _endless_warning(scene, train))
+        _log.warning("warning: %s", _endless_warning(scene, train))
     return Scene(name=scene.name, train=train, test=test, **vars(space_of(scene)))
 
 
