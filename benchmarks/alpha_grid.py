@@ -1,6 +1,6 @@
 """The full grid that ``alpha=auto`` is judged by: fields of every alpha on small signals, half held out.
 
-Imported by alpha_auto.py, whose docstring has the command.
+Imported by alpha_auto.py and recipes.py, whose docstrings have the commands.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -54,7 +54,7 @@ SIGNALS = OTHERS | {
     if name
 }
 _LEVELS = ("signal=sphere", "path=era5/era5_levels_2017-01-01.nc", "holdout=random")
-#: Signals of other sizes, densities and ways of holding out, on which nothing was chosen.
+#: Signals of other sizes, densities and ways of holding out, by which rule and bound were corrected once.
 UNSEEN = {
     **{
         f"{name}, random 128": (
@@ -92,8 +92,12 @@ _HOPELESS = 3.0  # dB under the held-out score of alpha = 1
 def problem_of(name: str, data: Path, settings: tuple[str, ...]) -> FitProblem:
     """A signal with its field and its training samples, as ``fit`` would make them."""
     own = [s.replace("path=", f"path={data}/") for s in (SIGNALS | UNSEEN)[name]]
-    config_dir = default_config_dir("signals")
-    config = load_config(FitConfig, "fit", config_dir=config_dir, overrides=[*COMMON, *own, *settings])
+    return problem_from([*COMMON, *own, *settings])
+
+
+def problem_from(settings: Sequence[str]) -> FitProblem:
+    """What ``wsapps_signals.fit`` would train with these settings."""
+    config = load_config(FitConfig, "fit", config_dir=default_config_dir("signals"), overrides=settings)
     return make_problem(config, load_signal(config))
 
 

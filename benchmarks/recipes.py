@@ -17,14 +17,12 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpha_grid import KODAK, grid_curve
+from alpha_grid import KODAK, grid_curve, problem_from
 from weightspace_runs import markdown
 
 from wsapps.accelerator import make_accelerator
-from wsapps.config import default_config_dir, load_config
 from wsapps.cpu import prepare_cpu
-from wsapps_signals.config import FitConfig
-from wsapps_signals.fit import FitProblem, load_signal, make_problem
+from wsapps_signals.fit import FitProblem
 
 PLAIN = "alpha 2.5, 1e-4"
 
@@ -66,7 +64,7 @@ def main() -> None:
     table = {}
     for name in arguments.recipes:
         table[name] = [_score(name, picture, arguments) for picture in KODAK[: arguments.pictures]]
-        print(_line(name, table[name], None), flush=True)
+        print(f"| {' | '.join(_cells(name, table[name], None))} |", flush=True)
     plain = table.get(PLAIN)
     columns = ["recipe", f"steps to {arguments.target:g} dB", "reached by", "CPU s", "times fewer steps"]
     columns += ["fitted at the end, dB", "between the samples, dB"]
@@ -115,8 +113,7 @@ def _problem(name: str, picture: str, holdout: str, arguments: argparse.Namespac
         f"path={arguments.data}/kodak/{picture}.png", f"method.width={arguments.width}",
         f"trainer.max_steps={arguments.steps}", "trainer.optimizer.schedule=constant", *RECIPES[name],
     ]  # fmt: skip
-    config = load_config(FitConfig, "fit", config_dir=default_config_dir("signals"), overrides=settings)
-    return make_problem(config, load_signal(config))
+    return problem_from(settings)
 
 
 def _cells(name: str, scores: list[Score], plain: list[Score] | None) -> list[str]:
@@ -133,10 +130,6 @@ def _cells(name: str, scores: list[Score], plain: list[Score] | None) -> list[st
         _spread([score.fitted for score in scores]),
         _spread([score.held_out for score in scores]),
     ]
-
-
-def _line(name: str, scores: list[Score], plain: list[Score] | None) -> str:
-    return f"| {' | '.join(_cells(name, scores, plain))} |"
 
 
 def _spread(values: list[float]) -> str:

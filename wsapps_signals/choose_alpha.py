@@ -7,8 +7,6 @@ continued does not choose again.
 from __future__ import annotations
 
 import statistics
-from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +80,7 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
 
 def _explained(config: FitConfig, signal: Signal, alpha: float, patches: list[Tensor]) -> float:
     """The mean over patches; fields of two alphas differ by the scaling alone."""
-    method: Any = replace(config.method, alpha=alpha)
+    method = with_alpha(config, alpha).method
     with torch.random.fork_rng(devices=[]):
         seed_global(config.trainer.seed, "init")
         field = make_field(signal.coordinates.shape[1], signal.values.shape[1], method)
