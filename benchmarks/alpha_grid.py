@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from wsapps.alpha import REFERENCE, Curve
 from wsapps.atomic import write_json
-from wsapps.config import default_config_dir, load_config
 from wsapps.field_objective import FieldObjective
 from wsapps.finite import Diverged
 from wsapps.metrics import psnr
 from wsapps.prediction import predict
+from wsapps.projection import output_solver
 from wsapps.trainer import Trainer
-from wsapps_signals.config import FitConfig, build_sampler
+from wsapps_signals.config import build_sampler, fit_config
 from wsapps_signals.fit import FitProblem, load_signal, make_problem
 from wsapps_signals.kinds.signal import Signal
 
@@ -84,7 +84,7 @@ UNSEEN = {
     ),
     "bach, 6 s": (*_SOUND, "signal.start=6", "path=audio/bach.wav"),
 }
-COMMON = ("method.width=128", "trainer.optimizer.lr=1e-4", "trainer.optimizer.schedule=constant")
+COMMON = ("method.width=128",)
 _LOOKS = 15
 _HOPELESS = 3.0  # dB under the held-out score of alpha = 1
 
@@ -97,7 +97,7 @@ def problem_of(name: str, data: Path, settings: tuple[str, ...]) -> FitProblem:
 
 def problem_from(settings: Sequence[str]) -> FitProblem:
     """What ``wsapps_signals.fit`` would train with these settings."""
-    config = load_config(FitConfig, "fit", config_dir=default_config_dir("signals"), overrides=settings)
+    config = fit_config(settings)
     return make_problem(config, load_signal(config))
 
 
@@ -147,7 +147,9 @@ def _train(problem: FitProblem, alpha: float, accelerator: Accelerator) -> dict[
         looks.append((float(trainer.step), score()))
         return {}
 
-    trainer = Trainer(settings, FieldObjective(field, signal.peak), sampler, look, accelerator=accelerator)
+    solver = output_solver(field, sampler, config.projection)
+    objective = FieldObjective(field, signal.peak, solver)
+    trainer = Trainer(settings, objective, sampler, look, accelerator=accelerator)
     diverged, began = False, time.process_time()
     try:
         trainer.fit()

@@ -1,6 +1,6 @@
 """Recipes of training a sinusoidal field: steps and time to 40 dB, and the score between the samples.
 
-    python benchmarks/recipes.py DATA [--size 96] [--width 128] [--steps 150] [--recipes "alpha 1.5, 5e-4"]
+    python benchmarks/recipes.py DATA [--size 96] [--width 128] [--steps 150] [--recipes "alpha 1.5, 1e-4"]
 
 Kodak pictures in grey, each recipe twice: on all pixels, for the first step at which they are fitted to the
 target and the seconds of CPU until then, and on a chessboard of half of them, for the score of the other half
@@ -25,26 +25,38 @@ from wsapps.cpu import prepare_cpu
 from wsapps_signals.fit import FitProblem
 
 PLAIN = "alpha 2.5, 1e-4"
+_DESCENT = ("projection.enabled=false", "trainer.optimizer.beta1=0.9", "trainer.optimizer.beta1_first=null")
+_CONSTANT = ("trainer.optimizer.schedule=constant",)
+_RISING = ("trainer.optimizer.beta1=0.95", "trainer.optimizer.beta1_first=0.5")
+_SOLVED = ("projection.enabled=true", *_RISING)
 
 
 def _recipe(alpha: float, rate: float, *settings: str) -> tuple[str, ...]:
     return (f"method.alpha={alpha:g}", f"trainer.optimizer.lr={rate:g}", *settings)
 
 
-_COSINE = ("trainer.optimizer.schedule=cosine", "trainer.optimizer.final_lr_factor=0.05")
 RECIPES = {
-    "SIREN, 1e-4": _recipe(1, 1e-4),
+    "SIREN, 1e-4": _recipe(1, 1e-4, *_DESCENT, *_CONSTANT),
+    PLAIN: _recipe(2.5, 1e-4, *_DESCENT, *_CONSTANT),
+    "alpha 1.5, 1e-4": _recipe(1.5, 1e-4, *_DESCENT, *_CONSTANT),
+    "alpha 1.375, 5e-4": _recipe(1.375, 5e-4, *_DESCENT, *_CONSTANT),
+    "alpha 1.375, 5e-4, rising momentum": _recipe(1.375, 5e-4, *_DESCENT[:1], *_RISING, *_CONSTANT),
+    "alpha 1.25, 2e-4, output solved, momentum 0.9": _recipe(
+        1.25, 2e-4, *_DESCENT[1:], "projection.enabled=true"
+    ),
     **{
-        f"alpha {alpha:g}, {label}": _recipe(alpha, rate)
-        for alpha in (2.5, 2, 1.5, 1.375, 1)
-        for rate, label in ((1e-4, "1e-4"), (3e-4, "3e-4"), (5e-4, "5e-4"), (1e-3, "1e-3"))
-        if (alpha, rate) != (1, 1e-4)
+        f"alpha {alpha:g}, {label}, output solved": _recipe(alpha, rate, *_SOLVED)
+        for alpha, rate, label in (
+            (1, 2e-4, "2e-4"),
+            (1, 1e-3, "1e-3"),
+            (1.25, 2e-4, "2e-4"),
+            (1.25, 5e-4, "5e-4"),
+            (1.375, 2e-4, "2e-4"),
+            (2.5, 1e-4, "1e-4"),
+            (2.5, 2e-4, "2e-4"),
+        )
     },
-    **{
-        f"alpha {alpha:g}, {label} cosine": _recipe(alpha, rate, *_COSINE)
-        for alpha in (2.5, 1.5)
-        for rate, label in ((5e-4, "5e-4"), (1e-3, "1e-3"))
-    },
+    "SIREN, 2e-4, output solved, momentum 0.9": _recipe(1, 2e-4, *_DESCENT[1:], "projection.enabled=true"),
 }
 
 
@@ -111,7 +123,7 @@ def _problem(name: str, picture: str, holdout: str, arguments: argparse.Namespac
     settings = [
         "signal=image", "signal.grey=true", f"signal.max_side={arguments.size}", f"holdout={holdout}",
         f"path={arguments.data}/kodak/{picture}.png", f"method.width={arguments.width}",
-        f"trainer.max_steps={arguments.steps}", "trainer.optimizer.schedule=constant", *RECIPES[name],
+        f"trainer.max_steps={arguments.steps}", *RECIPES[name],
     ]  # fmt: skip
     return problem_from(settings)
 

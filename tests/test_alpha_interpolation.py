@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from wsapps.alpha import explained_part
+from wsapps.alpha import alpha_patches, explained_part
 from wsapps.alpha.interpolation import _between
 from wsapps.analysis import tangent_kernel_reference
 from wsapps.fields import SinusoidalField
-from wsapps_signals.alpha_patches import alpha_patches
 
 
 def explained(field, samples) -> float:

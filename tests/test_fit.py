@@ -255,7 +255,7 @@ def test_a_field_of_other_channels_is_refused_rather_than_broadcast():
             wsapps.fit(x, y, field=field)
 
 
-def test_without_a_limit_500_steps():
+def test_without_a_limit_150_steps():
     x, y = wave(8)
     steps = []
 
@@ -265,4 +265,4 @@ def test_without_a_limit_500_steps():
             return super().forward(coordinates)
 
     wsapps.fit(x, y, field=Counted(1, 1, width=2, hidden_layers=0))
-    assert len(steps) == 500
+    assert len(steps) == 150

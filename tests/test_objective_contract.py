@@ -10,6 +10,7 @@ from objective_contract import ObjectiveContract
 from wsapps import ReluPositionalField, SinusoidalField
 from wsapps.field_objective import FieldObjective
 from wsapps.objective import Batch, Objective
+from wsapps.projection import ProjectionConfig, output_solver
 from wsapps.samplers import PointSampler
 from wsapps.seeding import seed_global
 
@@ -36,6 +37,13 @@ class TestFieldObjectiveOfTheRival(TestFieldObjective):
     def make_objective(self) -> Objective:
         seed_global("init")
         return FieldObjective(ReluPositionalField(2, 3, 16, 1))
+
+
+class TestFieldObjectiveWithAProjectedOutput(TestFieldObjective):
+    def make_objective(self) -> Objective:
+        seed_global("init")
+        field, signal = SinusoidalField(2, 3, 16, 1), PointSampler(torch.rand(500, 2), torch.rand(500, 3))
+        return FieldObjective(field, solver=output_solver(field, signal, ProjectionConfig()))
 
 
 class Broken(TestNoisyObjective):

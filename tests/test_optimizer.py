@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from wsapps.optimizer import OptimizerConfig, learning_rate, make_optimizer, set_learning_rate
+from wsapps.optimizer import OptimizerConfig, learning_rate, make_optimizer, momentum, set_rates
 
 SCHEDULES = ["constant", "cosine", "exponential"]
 
@@ -144,7 +144,7 @@ def test_first_step_of_adam_has_the_length_of_lr():
     module = nn.Module()
     module.p = parameter
     optimizer = make_optimizer(OptimizerConfig(lr=0.5), module)
-    set_learning_rate(optimizer, 0.25)
+    set_rates(optimizer, OptimizerConfig(lr=0.25), 0, 0.0)
     parameter.grad = torch.tensor([3.0, -700.0])
     optimizer.step()
     torch.testing.assert_close(parameter.detach(), torch.tensor([0.75, 1.25]))
@@ -161,8 +161,23 @@ def test_weight_decay_is_decoupled():
     torch.testing.assert_close(module.p.detach(), torch.tensor([4.0 * (1 - 0.05)]))
 
 
-def test_set_learning_rate_sets_every_group():
+def test_rates_are_set_in_every_group():
     one, two = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.Adam([{"params": [one], "lr": 1.0}, {"params": [two], "lr": 2.0}])
-    set_learning_rate(optimizer, 0.125)
+    set_rates(optimizer, OptimizerConfig(lr=0.125, beta1=0.9, beta1_first=0.5, beta1_steps=40), 10, 0.0)
     assert [group["lr"] for group in optimizer.param_groups] == [0.125, 0.125]
+    assert [group["betas"] for group in optimizer.param_groups] == [(pytest.approx(0.6), 0.999)] * 2
+
+
+@settings(deadline=None)
+@given(first=st.floats(0, 0.99), last=st.floats(0, 0.99), steps=st.integers(1, 100), step=st.integers(0, 300))
+def test_momentum_rises_linearly_and_stays(first, last, steps, step):
+    config = OptimizerConfig(beta1=last, beta1_first=first, beta1_steps=steps)
+    assert momentum(config, 0) == first
+    assert momentum(config, steps) == pytest.approx(last)
+    assert momentum(config, steps + step) == pytest.approx(last)
+    assert momentum(OptimizerConfig(beta1=last), step) == last
+    within = min(step, steps - 1)
+    assert momentum(config, within + 1) - momentum(config, within) == pytest.approx(
+        (last - first) / steps, abs=1e-12
+    )

@@ -10,10 +10,9 @@ import pytest
 import torch
 
 import wsapps
-from wsapps.config import default_config_dir, load_config
 from wsapps.finite import Diverged
 from wsapps_signals import choose_alpha, fit
-from wsapps_signals.config import FitConfig
+from wsapps_signals.config import fit_config
 from wsapps_signals.fit import load_signal, make_problem
 from wsapps_signals.steps_in_time import steps_in
 
@@ -99,9 +98,7 @@ def test_where_alpha_one_diverges_the_run_ends(picture, tmp_path, capsys):
 
 
 def problem_of(picture, *settings):
-    config_dir = default_config_dir("signals")
-    overrides = [f"path={picture}", *TINY, "alpha=auto", *settings]
-    config = load_config(FitConfig, "fit", config_dir=config_dir, overrides=overrides)
+    config = fit_config([f"path={picture}", *TINY, "alpha=auto", *settings])
     return make_problem(config, load_signal(config))
 
 

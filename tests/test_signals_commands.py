@@ -102,7 +102,7 @@ def test_held_out_samples_are_scored_apart(picture, tmp_path, holdout):
 
 
 def test_a_killed_fit_continues_to_the_same_field(picture, tmp_path):
-    arguments = [f"path={picture}", "method.width=16", "trainer.log_every=1"]
+    arguments = [f"path={picture}", "method.width=16", "trainer.optimizer.schedule=constant"]
     assert fit.main([*arguments, f"out={tmp_path / 'whole'}", "trainer.max_steps=12"]) == 0
     half = tmp_path / "half"
     assert fit.main([*arguments, f"out={half}", "trainer.max_steps=6"]) == 0
@@ -170,7 +170,7 @@ def comparison(picture, tmp_path):
     suite.write_text("name: mine\nsignals:\n  first: [signal=image, 'path=a picture.png']\n")
     protocol = tmp_path / "protocol.yaml"
     protocol.write_text(
-        "name: tiny\nsettings: [trainer.max_steps=4, trainer.log_every=2, match_width=40]\n"
+        "name: tiny\nsettings: [trainer.max_steps=4, trainer.log_every=2, match_width=40, projection.enabled=false]\n"
         "learning_rates: [1e-4, 1e-2]\n"
     )
     return [

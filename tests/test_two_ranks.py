@@ -97,6 +97,12 @@ def test_training_gives_the_same_on_both_ranks_and_as_one_process(results):
     assert_close(group(results[2][0], "trained"), alone, 1e-6)
 
 
+def test_ranks_solve_for_one_output_layer(results):
+    first, second = (group(tensors, "projected") for tensors in results[2])
+    assert_same_state(first, second)
+    assert_close(first, two_ranks.fit_projected().state_dict(), 1e-6)
+
+
 def test_logging_does_not_wait_for_an_agreement(results):
     for said in results[1]:
         assert said["history"] == [4, 8, 12, 16, 20]  # agreements come every third step

@@ -14,11 +14,15 @@ import torch
 from noisy_objective import NoisyObjective, config, points
 from safetensors.torch import save_file
 
-from wsapps import Interrupted, UserError, checkpoint
+from wsapps import Interrupted, SinusoidalField, UserError, checkpoint
 from wsapps.accelerator import make_accelerator, on_main, prepare
+from wsapps.field_objective import FieldObjective
 from wsapps.gradient import accumulate_gradient
 from wsapps.objective import Batch, Objective
 from wsapps.optimizer import OptimizerConfig, make_optimizer
+from wsapps.projection import ProjectionConfig, output_solver
+from wsapps.samplers import PointSampler
+from wsapps.seeding import seed_global
 from wsapps.trainer import Trainer
 
 # Points in every micro-batch, [micro-batch][rank].
@@ -63,6 +67,19 @@ def train(folder: Path | None = None, batch: Any = training_share, **changes: An
     return trainer
 
 
+def fit_projected() -> torch.nn.Module:
+    """A field whose output layer is solved for; each rank descends on half of the samples, float64."""
+    seed_global("init")
+    field = SinusoidalField(1, 1, 8, 1, 10.0, 10.0).double()
+    axis = torch.linspace(-1, 1, 150, dtype=torch.float64)[:, None]
+    sampler = PointSampler(axis, torch.sin(9 * axis))
+    solver = output_solver(field, sampler, ProjectionConfig())
+    assert solver is not None
+    Trainer(config(max_steps=STEPS), FieldObjective(field, solver=solver), sampler, show_progress=False).fit()
+    solver.finish()
+    return field
+
+
 def compute(folder: Path, rank: int) -> None:
     """Gradients, a trained objective, and how errors of one rank reach the other."""
     accelerator = make_accelerator()
@@ -74,6 +91,7 @@ def compute(folder: Path, rank: int) -> None:
     tensors |= {f"trained/{name}": value for name, value in trainer.objective.state_dict().items()}
     continued = train(folder / "run" if rank == 0 else folder / "not here", max_steps=STEPS + 5)
     tensors |= {f"continued/{name}": value for name, value in continued.objective.state_dict().items()}
+    tensors |= {f"projected/{name}": value for name, value in fit_projected().state_dict().items()}
     save_file(tensors, folder / f"tensors_{rank}.safetensors")
 
     def user_error() -> None:

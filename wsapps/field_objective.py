@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from wsapps.metrics import psnr_from_mse
 from wsapps.objective import Batch, Objective
+from wsapps.projection import OutputSolver
 
 
 class FieldObjective(Objective):
@@ -15,13 +16,18 @@ class FieldObjective(Objective):
 
     Batches hold ``coordinates (N, D)``, ``values (N, C)`` and perhaps ``weights (N,)``, factors of the
     squared errors whose mean over the whole signal is 1. ``peak`` is the signal's largest value for the
-    PSNR shown.
+    PSNR shown. With a ``solver`` the output layer is solved for before every step, and not descended on.
     """
 
-    def __init__(self, field: nn.Module, peak: float = 1.0):
+    def __init__(self, field: nn.Module, peak: float = 1.0, solver: OutputSolver | None = None):
         super().__init__()
         self.field = field
         self.peak = peak
+        self.solver = solver
+
+    def before_step(self, step: int) -> None:
+        if self.solver is not None:
+            self.solver.solve(step)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         fitted, values = self.field(batch["coordinates"]), batch["values"]

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from wsapps.accelerator import make_accelerator
+from wsapps.alpha import alpha_by_density
 from wsapps.cpu import keep_freed_pages
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.sinusoidal import SinusoidalField
-from wsapps.optimizer import OptimizerConfig
+from wsapps.optimizer import fitting_optimizer
+from wsapps.projection import ProjectionConfig, output_solver
 from wsapps.samplers import parts_for, step_in_parts
 from wsapps.seeding import seed_global
 from wsapps.trainer import Trainer, TrainerConfig
 
-_DEFAULT_STEPS = 500
+_DEFAULT_STEPS = 150
 
 
 def fit(
     coordinates: Any,
     values: Any,
     *,
-    alpha: float = 1.5,
+    alpha: float | None = None,
     omega_0: float = 30.0,
     omega_hidden: float = 30.0,
     width: int = 256,
@@ -32,7 +35,8 @@ def fit(
     steps: int | None = None,
     seconds: float | None = None,
     points: int | None = None,
-    lr: float = 1e-4,
+    lr: float = 2e-4,
+    solve_output: bool = True,
     seed: int = 0,
     compile: bool = False,
     progress: bool = True,
@@ -47,13 +51,16 @@ def fit(
     Args:
         coordinates: ``(..., D)``, best scaled to [-1, 1]; tensors, arrays or nested lists.
         values: ``(..., C)`` or, for one channel, ``(...)``: the leading sizes of coordinates.
-        alpha: weight scaling. 1.5 is also right between the samples of most signals; more trains faster
-            and, where samples are few, is noise between them; 1 is SIREN.
+        alpha: weight scaling. None takes the largest with which samples this dense still say what is
+            between them (:func:`wsapps.alpha.alpha_by_density`); more trains faster and is noise between
+            them; 1 is SIREN.
         omega_0, omega_hidden, width, hidden_layers: see :class:`SinusoidalField`.
         field: another module to train in its stead, in place.
-        steps, seconds: when to stop, whichever comes first; 500 steps where neither is given.
+        steps, seconds: when to stop, whichever comes first; 150 steps where neither is given.
         points: points a step; None takes all in every step.
-        lr: Adam's learning rate.
+        lr: Adam's learning rate at the start, from where it falls as a cosine to a fiftieth.
+        solve_output: keep the output layer at the least-squares solution, where it is linear and there are
+            enough samples; see :mod:`wsapps.projection`.
         seed: of weights and draws.
         compile: compile the step with torch.compile (pays from some hundred steps on).
         progress: show a bar, where there is a terminal.
@@ -76,18 +83,28 @@ def fit(
         seed=seed,
         accumulate=parts,
         compile=compile,
-        optimizer=OptimizerConfig(lr=lr),
+        optimizer=fitting_optimizer(lr),
     )
     sampler = step_in_parts(coordinates_ND, values_NC, points, parts, seed)
     peak = float(values_NC.abs().max()) or 1.0
     batches = sampler.to(accelerator.device)
     with torch.random.fork_rng(), torch.enable_grad():
         if field is None:
-            seed_global(seed, "init")
             sizes = coordinates_ND.shape[1], values_NC.shape[1]
-            field = SinusoidalField(*sizes, width, hidden_layers, omega_0, omega_hidden, alpha)
-        objective = FieldObjective(field, peak)
+            make = partial(SinusoidalField, *sizes, width, hidden_layers, omega_0, omega_hidden)
+            if alpha is None:
+                alpha = (
+                    alpha_by_density(make, coordinates_ND, seed=seed).alpha
+                    if len(coordinates_ND) > 1
+                    else 1.0
+                )
+            seed_global(seed, "init")
+            field = make(alpha)
+        solver = output_solver(field, batches, ProjectionConfig(enabled=solve_output))
+        objective = FieldObjective(field, peak, solver)
         Trainer(config, objective, batches, accelerator=accelerator, show_progress=progress).fit()
+        if solver is not None:
+            solver.finish()
     return field.eval()
 
 

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from wsapps.objective import Batch
+from wsapps.precision import widest_float
 
 Totals = dict[str, Tensor]
 
@@ -75,7 +76,7 @@ def _check(terms: Mapping[str, Any]) -> None:
 
 def _sum_over_ranks(accelerator: Accelerator, terms: Mapping[str, Any]) -> Totals:
     names = sorted(terms)
-    wide = torch.float32 if accelerator.device.type == "mps" else torch.float64
+    wide = widest_float(accelerator.device)
     stacked = torch.stack([_widened(terms[name], accelerator.device, wide) for name in names])
     if accelerator.num_processes > 1:
         stacked = cast(Tensor, accelerator.reduce(stacked, reduction="sum"))

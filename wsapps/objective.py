@@ -39,7 +39,8 @@ class Objective(nn.Module):
     def before_step(self, step: int) -> None:
         """Prepare a step: occupancy grids, adaptive points, loss weights.
 
-        The global generator is in the same state on every rank. Writes registered buffers only.
+        The global generator is in the same state on every rank. Writes registered buffers, and parameters
+        that are not trained; the same ones on every rank.
         """
 
     def after_step(self, step: int, totals: Mapping[str, Tensor]) -> None:

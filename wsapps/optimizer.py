@@ -1,4 +1,4 @@
-"""Adam and its learning-rate schedule, as a function of progress."""
+"""Adam, its learning rate and its momentum, as functions of progress."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from wsapps.config import doc
-from wsapps.config.checks import not_negative
+from wsapps.config.checks import at_least_one, not_negative
 
 
 @dataclass
@@ -22,6 +22,10 @@ class OptimizerConfig:
     final_lr_factor: float = doc("rate at the end, as a part of lr", default=0.1)
     warmup_steps: int = doc("steps over which the rate rises linearly from near 0", default=0)
     beta1: float = doc("Adam's decay of the first moment", default=0.9)
+    beta1_first: float | None = doc(
+        "beta1 of the first step, from where it rises linearly; null for beta1 throughout", default=None
+    )
+    beta1_steps: int = doc("steps over which beta1 rises from beta1_first", default=50)
     beta2: float = doc("Adam's decay of the second moment", default=0.999)
     eps: float = doc("Adam's epsilon", default=1e-8)
     weight_decay: float = doc("decoupled weight decay (AdamW) where it is not 0", default=0.0)
@@ -32,12 +36,19 @@ class OptimizerConfig:
             raise ValueError(f"lr must be finite and positive, got {self.lr}")
         if not 0 < self.final_lr_factor <= 1:
             raise ValueError(f"final_lr_factor must lie in (0, 1], got {self.final_lr_factor}")
-        for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
+        for name in ("beta1", "beta2", "beta1_first"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ValueError(f"{name} must lie in [0, 1), got {value}")
+        at_least_one(self, "beta1_steps")
         not_negative(self, "warmup_steps", "weight_decay", "clip_norm")
         if not self.eps > 0:
             raise ValueError(f"eps must be positive, got {self.eps}")
+
+
+def fitting_optimizer(lr: float = 2e-4) -> OptimizerConfig:
+    """Of fits to all samples of a signal in every step; docs/experiments.md has what it was chosen from."""
+    return OptimizerConfig(lr, schedule="cosine", final_lr_factor=0.02, beta1=0.95, beta1_first=0.5)
 
 
 def make_optimizer(config: OptimizerConfig, module: nn.Module) -> torch.optim.Optimizer:
@@ -71,7 +82,16 @@ def learning_rate(config: OptimizerConfig, step: int, progress: float) -> float:
     return config.lr * warmup * decay
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the rate of every parameter group, in place."""
+def momentum(config: OptimizerConfig, step: int) -> float:
+    """Adam's beta1 of a step: little momentum while the loss falls fast, more once it falls along valleys
+    (Sutskever et al., ICML 2013). A pure function, as :func:`learning_rate` is."""
+    if config.beta1_first is None:
+        return config.beta1
+    return config.beta1_first + (config.beta1 - config.beta1_first) * min(1.0, step / config.beta1_steps)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, config: OptimizerConfig, step: int, progress: float) -> None:
+    """Set the learning rate and the momentum of a step in every parameter group, in place."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = learning_rate(config, step, progress)
+        group["betas"] = (momentum(config, step), config.beta2)

@@ -20,7 +20,7 @@ from wsapps.gradient import accumulate_gradient
 from wsapps.history import History
 from wsapps.interrupt import Interrupted, InterruptWatch
 from wsapps.objective import Batch, Objective
-from wsapps.optimizer import learning_rate, make_optimizer, set_learning_rate
+from wsapps.optimizer import make_optimizer, set_rates
 from wsapps.progress import Progress
 from wsapps.seeding import seed_global
 from wsapps.trainer_config import TrainerConfig
@@ -153,7 +153,7 @@ class Trainer:
         config, accelerator = self.config, self.accelerator
         self.objective.train()
         part = config.part_done(self.step, now.seconds)
-        set_learning_rate(self.optimizer, learning_rate(config.optimizer, self.step, part))
+        set_rates(self.optimizer, config.optimizer, self.step, part)
         seed_global(config.seed, "before_step", self.step)
         self.objective.before_step(self.step)
         batches = self._batches()

@@ -6,9 +6,6 @@ continued does not choose again.
 
 from __future__ import annotations
 
-import statistics
-
-import torch
 from torch import Tensor, nn
 
 from wsapps.accelerator import on_main
@@ -16,22 +13,20 @@ from wsapps.alpha import (
     REFERENCE,
     Choice,
     Found,
-    choose_predicted,
+    alpha_by_density,
     chosen_once,
-    explained_part,
     untried,
     with_alpha,
 )
+from wsapps.alpha.by_density import PATCHES, POINTS
 from wsapps.fields import make_field
 from wsapps.run import Run
-from wsapps.seeding import generator, seed_global
 from wsapps.tiling import TiledField
-from wsapps_signals.alpha_patches import alpha_patches
 from wsapps_signals.config import FitConfig
 from wsapps_signals.kinds.signal import Signal
 from wsapps_signals.steps_in_time import steps_in
 
-_PATCHES, _POINTS = 4, 64
+_POINTS = POINTS
 _PREDICTION = 16  # what a sample of a patch costs, in points that a run passes forward and backward
 
 
@@ -69,25 +64,17 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
     samples = int(mask.sum())
     points = config.points.drawn(samples) or samples
     run = float(points * _steps_of_run(config, signal, field, points))
-    cost = _PREDICTION * _PATCHES * len(alphas) * min(_POINTS, samples) / run
+    cost = _PREDICTION * PATCHES * len(alphas) * min(_POINTS, samples) / run
     if samples < 2 or cost > settings.part:
         return untried(f"looking at others would cost more than {settings.part:g} of so small a run"), 0.0
     tiles = field.tiles if isinstance(field, TiledField) else None
-    patches = alpha_patches(signal.coordinates[mask], tiles, _PATCHES, _POINTS, config.trainer.seed)
-    explained = {alpha: _explained(config, signal, alpha, patches) for alpha in alphas}
-    return choose_predicted(explained), cost
+    sizes = signal.coordinates.shape[1], signal.values.shape[1]
 
+    def make(alpha: float) -> nn.Module:
+        return make_field(*sizes, with_alpha(config, alpha).method)
 
-def _explained(config: FitConfig, signal: Signal, alpha: float, patches: list[Tensor]) -> float:
-    """The mean over patches; fields of two alphas differ by the scaling alone."""
-    method = with_alpha(config, alpha).method
-    with torch.random.fork_rng(devices=[]):
-        seed_global(config.trainer.seed, "init")
-        field = make_field(signal.coordinates.shape[1], signal.values.shape[1], method)
-    return statistics.fmean(
-        explained_part(field, patch, generator(config.trainer.seed, "alpha", number))
-        for number, patch in enumerate(patches)
-    )
+    samples_ND, seed = signal.coordinates[mask], config.trainer.seed
+    return alpha_by_density(make, samples_ND, alphas, tiles, seed, _POINTS), cost
 
 
 def _steps_of_run(config: FitConfig, signal: Signal, field: nn.Module, points: int) -> int:

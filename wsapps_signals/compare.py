@@ -16,13 +16,13 @@ from accelerate import Accelerator
 
 from wsapps.accelerator import make_accelerator
 from wsapps.command import run_command
-from wsapps.config import default_config_dir, doc, load_config, load_or_help
+from wsapps.config import doc, load_or_help
 from wsapps.cpu import prepare_cpu
 from wsapps.errors import UserError
 from wsapps.run import Run, one_of_many, open_run
 from wsapps_signals.comparison.cells import Cell, Outcome, best_rate, read_outcome
 from wsapps_signals.comparison.report import write_comparison
-from wsapps_signals.config import FitConfig
+from wsapps_signals.config import fit_config
 from wsapps_signals.fit import fit_signal, load_signal, make_problem
 from wsapps_signals.kinds.signal import Signal
 
@@ -148,7 +148,6 @@ def _run_cell(cell: Cell, signals: dict[str, Signal], accelerator: Accelerator) 
 
 
 def _cells(config: CompareConfig, out: Path) -> Iterator[Cell]:
-    config_dir = default_config_dir("signals")
     for signal, chosen in config.suite.signals.items():
         settings = [_with_root(setting, config.data.root) for setting in chosen]
         kind = next((text.partition("=")[2] for text in settings if text.startswith("signal=")), "image")
@@ -163,8 +162,7 @@ def _cells(config: CompareConfig, out: Path) -> Iterator[Cell]:
                     ]  # fmt: skip
                     if rate is not None:
                         overrides.append(f"trainer.optimizer.lr={rate}")
-                    fit_config = load_config(FitConfig, "fit", config_dir=config_dir, overrides=overrides)
-                    yield Cell(signal, method, seed, rate, fit_config)
+                    yield Cell(signal, method, seed, rate, fit_config(overrides))
 
 
 def _with_root(setting: str, root: str | None) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from wsapps.alpha import AutoAlphaConfig, check_has_alpha
-from wsapps.config import choice, doc
+from wsapps.alpha import AutoAlphaConfig, check_has_alpha, with_auto_alpha
+from wsapps.alpha.by_density import CANDIDATES
+from wsapps.config import choice, default_config_dir, doc, load_config
 from wsapps.errors import UserError
 from wsapps.fields import FIELDS, SinusoidalField, make_field, matched_width, parameter_count
+from wsapps.optimizer import fitting_optimizer
+from wsapps.projection import ProjectionConfig
 from wsapps.samplers import CPU_PART, PointSampler, parts_for, step_in_parts
 from wsapps.seeding import seed_global
 from wsapps.tiling import CPU_PART as TILED_CPU_PART
@@ -21,6 +25,8 @@ from wsapps.trainer import TrainerConfig
 from wsapps_signals.holdout import Holdout
 from wsapps_signals.kinds.all_kinds import SIGNALS
 from wsapps_signals.kinds.signal import Signal
+
+ALPHA = "method.alpha"  # the setting that alpha=auto chooses
 
 
 @dataclass
@@ -63,13 +69,10 @@ class FitConfig:
     signal: Any = choice(SIGNALS, default="image", text="the kind of signal")
     method: Any = choice(FIELDS, default="weight_scaling", text="the field that is fitted")
     alpha: Literal["auto"] | None = doc(
-        "auto chooses method.alpha for the signal, as method.alpha=auto does; null takes method.alpha",
-        default=None,
+        "auto chooses method.alpha for the signal; null takes method.alpha, as method=, method.alpha= do",
+        default="auto",
     )
-    # Finer than where each candidate is a trial.
-    auto_alpha: AutoAlphaConfig = field(
-        default_factory=lambda: AutoAlphaConfig([1.0, 1.125, 1.25, 1.375, 1.5, 1.75, 2.0])
-    )
+    auto_alpha: AutoAlphaConfig = field(default_factory=lambda: AutoAlphaConfig(list(CANDIDATES)))
     match_width: int | None = doc(
         "choose method.width so that the field has as many parameters as a sine network of this width",
         default=None,
@@ -89,12 +92,21 @@ class FitConfig:
         "each axis (downsample)",
         default="none",
     )
-    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(default_steps=500))
+    projection: ProjectionConfig = field(default_factory=ProjectionConfig)
+    trainer: TrainerConfig = field(
+        default_factory=lambda: TrainerConfig(default_steps=150, optimizer=fitting_optimizer())
+    )
 
     def __post_init__(self) -> None:
         if self.tile_points is not None and self.tile_points < 1:
             raise ValueError(f"tile_points must be at least 1, got {self.tile_points}")
         check_has_alpha(self.alpha, self.method, "weight_scaling")
+
+
+def fit_config(arguments: Sequence[str]) -> FitConfig:
+    """The configuration that ``wsapps_signals.fit`` has with these ``key=value``; raises UserError."""
+    overrides = with_auto_alpha(arguments, ALPHA)
+    return load_config(FitConfig, "fit", config_dir=default_config_dir("signals"), overrides=overrides)
 
 
 def build_field(config: FitConfig, signal: Signal) -> tuple[nn.Module, Any]:

@@ -25,10 +25,11 @@ from wsapps.fields.matching import parameter_count
 from wsapps.metrics import psnr
 from wsapps.pictures import save_png
 from wsapps.prediction import predict, shared_prediction
+from wsapps.projection import output_solver
 from wsapps.run import Run, describe_device, open_run
 from wsapps.trainer import Trainer
 from wsapps_signals.choose_alpha import chosen
-from wsapps_signals.config import FitConfig, build_field, build_sampler
+from wsapps_signals.config import ALPHA, FitConfig, build_field, build_sampler
 from wsapps_signals.holdout import training_mask
 from wsapps_signals.kinds.all_kinds import SIGNALS
 from wsapps_signals.kinds.signal import Signal
@@ -40,7 +41,7 @@ PROGRAM = "python -m wsapps_signals.fit"
 
 def fit(arguments: Sequence[str]) -> None:
     """The command's body; ``arguments`` are ``key=value``."""
-    arguments = with_auto_alpha(arguments, "method.alpha")
+    arguments = with_auto_alpha(arguments, ALPHA)
     config = load_or_help(FitConfig, "fit", "signals", PROGRAM, arguments)
     if config is None:
         return
@@ -97,9 +98,11 @@ def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
     accelerator, folder = run.accelerator, run.folder
     config, signal, mask, field = problem.config, problem.signal, problem.mask, problem.field
     sampler, trainer_config = build_sampler(config, signal, mask, field, accelerator.device)
+    parameters = parameter_count(field)
+    solver = output_solver(field, sampler, config.projection)
     trainer = Trainer(
         trainer_config,
-        FieldObjective(field, signal.peak),
+        FieldObjective(field, signal.peak, solver),
         sampler,
         checkpoints=folder.checkpoints,
         tensorboard=folder.tensorboard,
@@ -107,17 +110,19 @@ def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
     )
     run.say(
         "fitting %s to %s (%d points, %d parameters) on %s, in %s",
-        config.method.name, signal.title, len(sampler), parameter_count(field),
+        config.method.name, signal.title, len(sampler), parameters,
         describe_device(accelerator.device), folder.path,
     )  # fmt: skip
     result = trainer.fit()
+    if solver is not None:
+        solver.finish()
     field.eval()
     scores = _scores(signal, field, mask, accelerator)
     if run.is_main:
         size = save_field(folder.path / "field", field, problem.method, {"signal": asdict(config.signal)})
         metrics = {
             **scores,
-            "parameters": parameter_count(field),
+            "parameters": parameters,
             "field_bytes": size,
             "bits_per_point": 8 * size / len(signal.coordinates),
             **run.usual_metrics(result),

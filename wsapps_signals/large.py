@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from wsapps.config import default_config_dir, load_config
 from wsapps.config.left_open import left_open
-from wsapps_signals.config import FitConfig
+from wsapps_signals.config import FitConfig, fit_config
 from wsapps_signals.kinds.signal import Signal
 
 _log = logging.getLogger("wsapps")
@@ -31,6 +30,4 @@ def suited(config: FitConfig, signal: Signal, arguments: Sequence[str]) -> FitCo
     if count <= config.large.above or not settings:
         return config
     _log.info("%s has %d points: %s (large.above= sets from where)", signal.title, count, " ".join(settings))
-    return load_config(
-        FitConfig, "fit", config_dir=default_config_dir("signals"), overrides=[*settings, *arguments]
-    )
+    return fit_config([*settings, *arguments])

@@ -2,15 +2,17 @@
 
 Each application makes the trials that suit it, such as short runs one after the other
 (:func:`choose_by_short_runs`), to whose curves :func:`choose` applies the rule. Where the samples' density
-decides, as in signals, no trial is needed (:func:`explained_part`, :func:`choose_predicted`).
+decides, as in signals, no trial is needed (:func:`alpha_by_density`).
 :func:`chosen_once` keeps the choice in the run folder.
 """
 
+from wsapps.alpha.by_density import alpha_by_density
 from wsapps.alpha.config import AutoAlphaConfig, check_has_alpha, with_alpha, with_auto_alpha
 from wsapps.alpha.curve import Curve
 from wsapps.alpha.in_turn import try_in_turn
 from wsapps.alpha.interpolation import explained_part
 from wsapps.alpha.once import Found, chosen_once
+from wsapps.alpha.patches import alpha_patches
 from wsapps.alpha.prediction import choose_predicted
 from wsapps.alpha.record import draw_choice, read_record, told, write_record
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict, choose, untried
@@ -24,6 +26,8 @@ __all__ = [
     "Found",
     "Trial",
     "Verdict",
+    "alpha_by_density",
+    "alpha_patches",
     "check_has_alpha",
     "choose",
     "choose_by_short_runs",

@@ -37,8 +37,14 @@ class AutoAlphaConfig:
 
 
 def with_auto_alpha(arguments: Sequence[str], key: str) -> list[str]:
-    """Arguments of a command in which ``<key>=auto`` reads ``alpha=auto``; the key itself is a number."""
-    return ["alpha=auto" if argument == f"{key}=auto" else argument for argument in arguments]
+    """Arguments of a command in which ``<key>=auto`` reads ``alpha=auto``; the key itself is a number.
+
+    Where a number or another method is chosen and nothing said of ``alpha``, it reads ``alpha=null``.
+    """
+    arguments = ["alpha=auto" if argument == f"{key}=auto" else argument for argument in arguments]
+    given = {argument.partition("=")[0] for argument in arguments}
+    open_ = "alpha" not in given and given & {key, key.partition(".")[0]}
+    return [*arguments, "alpha=null"] if open_ else arguments
 
 
 def check_has_alpha(alpha: str | None, method: Any, instead: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wsapps.precision import widest_float
 from wsapps.quasi_newton.inverse import Inverse, Move, checked
 from wsapps.quasi_newton.line_search import LineSearch, Point
 
@@ -225,5 +226,5 @@ class Minimizer:
 
     def _numbers(self, values: list[Tensor]) -> list[float]:
         """Numbers read back from the device, at once; the first rank's."""
-        wide = torch.float32 if self.x.device.type == "mps" else torch.float64
+        wide = widest_float(self.x.device)
         return self._share(torch.stack([value.detach().to(wide) for value in values])).tolist()

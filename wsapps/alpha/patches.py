@@ -1,4 +1,4 @@
-"""Patches of a signal's samples, by whose density ``alpha=auto`` judges what fields can interpolate.
+"""Patches of a signal's samples, by whose density alpha is chosen: what can fields interpolate there?
 
 Shapes: N samples, P points, D coordinates.
 """

@@ -1,0 +1,133 @@
+"""Variable projection: the output layer as the least-squares solution for the features of the moment.
+
+A field is linear in its output layer, so that the best one for given hidden layers is found by solving, and
+gradient descent is left with the hidden layers alone (Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973; for
+networks Newman et al., "Train Like a (Var)Pro", SIAM J. Math. Data Sci. 3, 2021). At the solution the loss
+does not change with the output layer to first order: the gradient of the hidden layers with the output held
+fixed is that of the loss minimised over it.
+
+Shapes: K samples, F features and a column of ones, C values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wsapps.config import doc
+from wsapps.objective import Batch
+from wsapps.precision import widest_float
+from wsapps.samplers import CPU_PART, PointSampler
+from wsapps.seeding import derive_seed
+
+# Samples for one unknown of the output layer, below which solving is refused: it would fit them whatever
+# the hidden layers are, and leave those without a gradient.
+_FEWEST = 4
+
+
+@dataclass
+class ProjectionConfig:
+    """Settings of an :class:`OutputSolver`."""
+
+    enabled: bool = doc(
+        "solve the output layer by least squares before every step, and descend on the hidden layers alone; "
+        "where there is one linear output layer and enough samples",
+        default=True,
+    )
+    samples_per_unknown: int = doc(
+        "samples that a step solves with, as a multiple of the features", default=16
+    )
+    ridge: float = doc(
+        "penalty of the output's weights, relative to the mean square of features", default=1e-6
+    )
+
+    def __post_init__(self) -> None:
+        if self.samples_per_unknown < _FEWEST:
+            raise ValueError(
+                f"samples_per_unknown must be at least {_FEWEST}, got {self.samples_per_unknown}"
+            )
+        if not self.ridge > 0:
+            raise ValueError(f"ridge must be positive, got {self.ridge}")
+
+
+class OutputSolver:
+    """Keeps the output layer of a field at the least-squares solution for a signal's samples.
+
+    The layer is taken from the optimiser (``requires_grad`` is False) until :meth:`finish`. A field in
+    training is off the solution for all samples by what a draw of K is: by F / K of the squared error.
+
+    Args:
+        field: with ``features`` and a linear ``output``; :func:`output_solver` checks that.
+        samples: all of the signal's; each step draws K of them by (seed, step), alike on every rank.
+        config: how many are drawn, and the ridge.
+    """
+
+    def __init__(self, field: Any, samples: PointSampler, config: ProjectionConfig):
+        self.field, self.samples, self.ridge = field, samples, config.ridge
+        wanted = config.samples_per_unknown * _unknowns(field)
+        points = wanted if wanted < len(samples) else None
+        self._drawn = PointSampler(
+            **samples.tensors, points=points, seed=derive_seed(samples.seed, "projection")
+        )
+        field.output.requires_grad_(False)
+
+    def solve(self, step: int) -> None:
+        """Set the output layer for the features at this step's draw."""
+        self._solve([self._drawn(step, 0, 1)])
+
+    def finish(self) -> None:
+        """Set the output layer for all samples, and give it back to whoever trains next."""
+        parts = -(-len(self.samples) // CPU_PART)
+        batches = PointSampler(**self.samples.tensors, parts=parts)
+        self._solve(batches(part, 0, 1) for part in range(parts))
+        self.field.output.requires_grad_(True)
+
+    @torch.no_grad()
+    def _solve(self, batches: Iterable[Batch]) -> None:
+        wide = widest_float(self.field.output.weight.device)
+        gram_FF: Any = 0.0
+        moments_FC: Any = 0.0
+        for batch in batches:
+            features_KF = self.field.features(batch["coordinates"]).to(wide)
+            features_KF = torch.cat([features_KF, features_KF.new_ones(len(features_KF), 1)], dim=1)
+            weighted_KF = (
+                features_KF * batch["weights"].to(wide)[:, None] if "weights" in batch else features_KF
+            )
+            gram_FF = gram_FF + weighted_KF.T @ features_KF
+            moments_FC = moments_FC + weighted_KF.T @ batch["values"].to(wide)
+        solution_FC = ridge_solution(gram_FF, moments_FC, self.ridge)
+        self.field.output.weight.copy_(solution_FC[:-1].T)
+        self.field.output.bias.copy_(solution_FC[-1])
+
+
+def output_solver(field: nn.Module, samples: PointSampler, config: ProjectionConfig) -> OutputSolver | None:
+    """A solver for the field's output layer; None where it is switched off, or does not suit.
+
+    It suits a field that says ``output(features(x))`` with a linear output, and signals with at least four
+    samples for each feature.
+    """
+    if not config.enabled or not isinstance(getattr(field, "output", None), nn.Linear):
+        return None
+    return OutputSolver(field, samples, config) if len(samples) >= _FEWEST * _unknowns(field) else None
+
+
+def ridge_solution(gram_FF: Tensor, moments_FC: Tensor, ridge: float) -> Tensor:
+    """The minimum over W of |A W - Y|^2 + ridge mean(diag A^T A) |W|^2, ``(F, C)``.
+
+    Args:
+        gram_FF: A^T A.
+        moments_FC: A^T Y.
+        ridge: positive, relative.
+    """
+    penalty = ridge * gram_FF.diagonal().mean()
+    penalised_FF = gram_FF + penalty * torch.eye(len(gram_FF), dtype=gram_FF.dtype, device=gram_FF.device)
+    factor_FF, _ = torch.linalg.cholesky_ex(penalised_FF)  # without a wait for the device; NaN stays NaN
+    return torch.cholesky_solve(moments_FC, factor_FF)
+
+
+def _unknowns(field: Any) -> int:
+    return field.output.in_features + 1
