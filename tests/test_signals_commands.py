@@ -170,7 +170,7 @@ def comparison(picture, tmp_path):
     suite.write_text("name: mine\nsignals:\n  first: [signal=image, 'path=a picture.png']\n")
     protocol = tmp_path / "protocol.yaml"
     protocol.write_text(
-        "name: tiny\nsettings: [trainer.max_steps=4, trainer.log_every=2, match_width=40, projection.enabled=false]\n"
+        "name: tiny\nsettings: [trainer.max_steps=4, match_width=40, projection.enabled=false]\n"
         "learning_rates: [1e-4, 1e-2]\n"
     )
     return [

@@ -70,9 +70,7 @@ class OutputSolver:
         self.field, self.samples, self.ridge = field, samples, config.ridge
         wanted = config.samples_per_unknown * _unknowns(field)
         points = wanted if wanted < len(samples) else None
-        self._drawn = PointSampler(
-            **samples.tensors, points=points, seed=derive_seed(samples.seed, "projection")
-        )
+        self._drawn = samples.redrawn(points, derive_seed(samples.seed, "projection"))
         field.output.requires_grad_(False)
 
     def solve(self, step: int) -> None:
@@ -82,7 +80,7 @@ class OutputSolver:
     def finish(self) -> None:
         """Set the output layer for all samples, and give it back to whoever trains next."""
         parts = -(-len(self.samples) // CPU_PART)
-        batches = PointSampler(**self.samples.tensors, parts=parts)
+        batches = self.samples.redrawn(None, parts=parts)
         self._solve(batches(part, 0, 1) for part in range(parts))
         self.field.output.requires_grad_(True)
 

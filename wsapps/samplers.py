@@ -97,6 +97,10 @@ class PointSampler:
         tensors = {name: tensor.to(device) for name, tensor in self.tensors.items()}
         return PointSampler(**tensors, points=self.points, seed=self.seed, parts=self.parts)
 
+    def redrawn(self, points: int | None, seed: int = 0, parts: int = 1) -> PointSampler:
+        """The same samples in other batches."""
+        return PointSampler(**self.tensors, points=points, seed=seed, parts=parts)
+
     def __call__(self, step: int, rank: int, world: int) -> Batch:
         part = step % self.parts
         first, last = (len(self) * edge // self.parts for edge in (part, part + 1))
