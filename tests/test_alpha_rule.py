@@ -138,7 +138,7 @@ def test_a_record_is_kept(tmp_path):
 
 
 def test_a_record_of_predictions_has_a_picture(tmp_path):
-    write_record(tmp_path, choose_predicted({1.0: 0.99, 2.0: 0.95}), [])
+    write_record(tmp_path, choose_predicted({1.0: 0.9999, 2.0: 0.999}), [])
     assert read_record(tmp_path)["alpha"] == 2  # type: ignore[index]
     assert (tmp_path / "alpha.png").stat().st_size > 1000
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 
 #: The least part between samples that they explain where fields interpolate; measured: docs/analysis.md.
-LEAST_EXPLAINED = 0.93
+LEAST_EXPLAINED = 0.995
 
 
 def choose_predicted(explained: Mapping[float, float]) -> Choice:

@@ -68,7 +68,7 @@ def told(choice: Choice) -> list[str]:
     lines = [f"alpha {v.alpha:g}: {_words(v)}: {v.fate}" for v in choice.verdicts]
     asked = f"target {choice.target:.2f}, held-out score of at least {choice.floor:.2f}"
     if math.isnan(choice.target):
-        asked = f"at least {choice.floor:.0%} explained"
+        asked = f"at least {choice.floor:.1%} explained"
     return [*lines, f"alpha={choice.alpha:g} is chosen ({asked})"]
 
 
