@@ -22,7 +22,7 @@ from wsapps_pde.library import main as library
 PROBLEMS = ("burgers", "allen_cahn", "klein_gordon", "helmholtz", "wave", "poisson_2d")
 METHODS = {
     "sine": ("method=sine",),
-    "sine, alpha 1.25": ("method=sine", "method.alpha=1.25"),
+    "sine, alpha auto": ("method=sine", "alpha=auto"),
     "sine, alpha 1.5": ("method=weight_scaling",),
     "sine, alpha 2": ("method=sine", "method.alpha=2"),
     "siren": ("method=siren",),
