@@ -1,18 +1,19 @@
-"""What samples explain between them at the start, and the patches on which that is looked at."""
+"""What samples say of places between them and of each other, and the patches on which that is looked at."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from wsapps.alpha import alpha_patches, explained_part
-from wsapps.alpha.interpolation import _between
+from wsapps.alpha import alpha_by_samples, alpha_patches, interpolation
+from wsapps.alpha.interpolation import _between, left_out_errors
 from wsapps.analysis import tangent_kernel_reference
 from wsapps.fields import SinusoidalField
 
 
 def explained(field, samples) -> float:
-    return explained_part(field, samples, torch.Generator().manual_seed(0))
+    values = torch.zeros(len(samples), 1)
+    return interpolation(field, samples, values, torch.Generator().manual_seed(0)).explained
 
 
 def test_it_is_what_kriging_from_the_samples_explains():
@@ -54,6 +55,39 @@ def test_samples_that_say_the_same_explain_each_other():
     assert explained(SinusoidalField(1, 1, 16, 1), torch.zeros(3, 1)) > 0.99
 
 
+def test_left_out_errors_are_those_of_leaving_each_out():
+    """The formula against solving for each sample without it, the mean by generalised least squares."""
+    generator = torch.Generator().manual_seed(1)
+    root = torch.randn(6, 6, dtype=torch.float64, generator=generator)
+    kernel = root @ root.T + 0.5 * torch.eye(6)
+    values = torch.randn(6, 2, dtype=torch.float64, generator=generator)
+    found = left_out_errors(torch.linalg.inv(kernel), values)
+    for index in range(6):
+        rest = [other for other in range(6) if other != index]
+        weights = torch.linalg.inv(kernel[rest][:, rest])
+        mean = weights.sum(dim=0) @ values[rest] / weights.sum()
+        guess = mean + kernel[index, rest] @ weights @ (values[rest] - mean)
+        torch.testing.assert_close(found[index], values[index] - guess)
+
+
+def test_a_constant_is_never_missed():
+    torch.manual_seed(0)
+    x, generator = torch.linspace(-1, 1, 20)[:, None], torch.Generator().manual_seed(0)
+    assert (
+        interpolation(SinusoidalField(1, 1, 16, 1), x, torch.full((20, 3), 0.7), generator).left_out < 1e-12
+    )
+
+
+@pytest.mark.parametrize(("frequency", "least", "most"), [(3, 1.0, 1.0), (150, 1.375, 2.5)])
+def test_alpha_follows_the_signal_and_not_its_density_alone(frequency, least, most):
+    """2,000 samples are dense enough for alpha 2 whatever they show; smooth ones are better off without."""
+    x = torch.linspace(-1, 1, 2000)[:, None]
+    choice = alpha_by_samples(
+        lambda alpha: SinusoidalField(1, 1, 128, 3, alpha=alpha), x, torch.sin(frequency * x)
+    )
+    assert least <= choice.alpha <= most
+
+
 def picture(height: int = 40, width: int = 50) -> torch.Tensor:
     y, x = (torch.linspace(-1, 1, n) for n in (height, width))
     return torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).reshape(-1, 2)
@@ -61,10 +95,12 @@ def picture(height: int = 40, width: int = 50) -> torch.Tensor:
 
 def test_a_patch_is_dense_and_small():
     coordinates = picture()
-    patches = alpha_patches(coordinates, None, 3, 100, seed=0)
-    again = alpha_patches(coordinates, None, 3, 100, seed=0)
-    assert all(torch.equal(one, two) for one, two in zip(patches, again, strict=True))
-    for patch in patches:
+    values = torch.arange(len(coordinates))[:, None]
+    patches = alpha_patches(coordinates, values, None, 3, 100, seed=0)
+    again = alpha_patches(coordinates, values, None, 3, 100, seed=0)
+    assert all(torch.equal(one, two) for (one, _), (two, _) in zip(patches, again, strict=True))
+    for patch, rows in patches:
+        torch.testing.assert_close(patch, coordinates[rows[:, 0]])
         assert len(patch) == 100
         distance = (patch - patch[0]).abs().amax(dim=1)
         nearer = (coordinates - patch[0]).abs().amax(dim=1) < distance.max() - 1e-6
@@ -73,11 +109,12 @@ def test_a_patch_is_dense_and_small():
 
 def test_a_tile_sees_its_part_as_large_as_the_whole():
     coordinates = picture()
-    (whole,) = alpha_patches(coordinates, None, 1, 64, seed=0)
-    (tiled,) = alpha_patches(coordinates, [2, 3], 1, 64, seed=0)
+    ((whole, _),) = alpha_patches(coordinates, coordinates, None, 1, 64, seed=0)
+    ((tiled, values),) = alpha_patches(coordinates, coordinates, [2, 3], 1, 64, seed=0)
+    torch.testing.assert_close(values, whole)
     torch.testing.assert_close(tiled - tiled[0], (whole - whole[0]) * torch.tensor([2.0, 3.0]))
 
 
 def test_of_few_samples_all_are_taken():
-    (patch,) = alpha_patches(picture(3, 4), None, 1, 64, seed=0)
+    ((patch, _),) = alpha_patches(picture(3, 4), picture(3, 4), None, 1, 64, seed=0)
     assert len(patch) == 12

@@ -19,6 +19,7 @@ from wsapps.alpha import (
     untried,
     write_record,
 )
+from wsapps.alpha.interpolation import Interpolation
 from wsapps.alpha.prediction import LEAST_EXPLAINED
 
 STEPS = 64
@@ -113,11 +114,28 @@ def test_in_turn_ends_where_alpha_one_diverges():
     assert len(try_in_turn(lambda alpha: line(alpha, math.nan, 1), [1.5, 2], 0.5)) == 1
 
 
-def test_of_explained_parts_the_largest_alpha_that_has_enough_is_taken():
-    choice = choose_predicted({1.0: 0.99, 1.5: 0.8, 2.0: LEAST_EXPLAINED, 2.5: 0.1, 0.5: 1.0})
+def test_of_predictions_the_largest_alpha_that_interpolates_is_taken():
+    def look(explained: float, left_out: float = 1.0) -> Interpolation:
+        return Interpolation(explained, left_out)
+
+    dense = {1.0: look(0.999), 1.5: look(0.8), 2.0: look(LEAST_EXPLAINED), 2.5: look(0.1), 0.5: look(1.0)}
+    choice = choose_predicted(dense)
     assert (choice.alpha, choice.floor) == (2.0, LEAST_EXPLAINED)
-    assert choose_predicted({1.0: 0.3, 2.0: 0.1}).alpha == 1.0
-    assert "samples explain 10.0% of what is between them: would memorise" in told(choice)[-2]
+    assert choose_predicted({1.0: look(0.3), 2.0: look(0.1)}).alpha == 1.0
+    said = told(choice)[-2]
+    assert "samples explain 10.0% of what is between them, and miss each other by 100.00%" in said
+    assert said.endswith(": would memorise")
+
+
+def test_predictions_of_a_smooth_signal_take_a_small_alpha():
+    looks = {1.0: Interpolation(1.0, 1.9), 1.5: Interpolation(1.0, 1.0), 2.0: Interpolation(1.0, 2.1)}
+    assert choose_predicted(looks).alpha == 1.5
+    # The best of all does not count where it would memorise.
+    assert choose_predicted({**looks, 3.0: Interpolation(0.2, 1e-3)}).alpha == 1.5
+    assert choose_predicted({1.0: Interpolation(1.0, 1.0), 2.0: Interpolation(1.0, 2.1)}).alpha == 1.0
+    exact = {1.0: Interpolation(1.0, 1e-7), 1.5: Interpolation(1.0, 9e-9), 2.0: Interpolation(1.0, 1e-12)}
+    assert choose_predicted(exact).alpha == 1.5
+    assert "rougher than the signal" in told(choose_predicted(looks))[2]
 
 
 def test_a_record_is_kept(tmp_path):
@@ -138,7 +156,9 @@ def test_a_record_is_kept(tmp_path):
 
 
 def test_a_record_of_predictions_has_a_picture(tmp_path):
-    write_record(tmp_path, choose_predicted({1.0: 0.9999, 2.0: 0.999}), [])
+    write_record(
+        tmp_path, choose_predicted({1.0: Interpolation(0.9999, 1.0), 2.0: Interpolation(0.999, 1.0)}), []
+    )
     assert read_record(tmp_path)["alpha"] == 2  # type: ignore[index]
     assert (tmp_path / "alpha.png").stat().st_size > 1000
 

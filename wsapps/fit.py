@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wsapps.accelerator import make_accelerator
-from wsapps.alpha import alpha_by_density
+from wsapps.alpha import alpha_by_samples
 from wsapps.cpu import keep_freed_pages
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.sinusoidal import SinusoidalField
@@ -52,7 +52,7 @@ def fit(
         coordinates: ``(..., D)``, best scaled to [-1, 1]; tensors, arrays or nested lists.
         values: ``(..., C)`` or, for one channel, ``(...)``: the leading sizes of coordinates.
         alpha: weight scaling. None takes the largest with which samples this dense still say what is
-            between them (:func:`wsapps.alpha.alpha_by_density`); more trains faster and is noise between
+            between them (:func:`wsapps.alpha.alpha_by_samples`); more trains faster and is noise between
             them; 1 is SIREN.
         omega_0, omega_hidden, width, hidden_layers: see :class:`SinusoidalField`.
         field: another module to train in its stead, in place.
@@ -94,7 +94,7 @@ def fit(
             make = partial(SinusoidalField, *sizes, width, hidden_layers, omega_0, omega_hidden)
             if alpha is None:
                 alpha = (
-                    alpha_by_density(make, coordinates_ND, seed=seed).alpha
+                    alpha_by_samples(make, coordinates_ND, values_NC, seed=seed).alpha
                     if len(coordinates_ND) > 1
                     else 1.0
                 )

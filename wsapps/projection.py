@@ -27,6 +27,9 @@ from wsapps.seeding import derive_seed
 # Samples for one unknown of the output layer, below which solving is refused: it would fit them whatever
 # the hidden layers are, and leave those without a gradient.
 _FEWEST = 4
+# Solutions for draws differ from step to step, which keeps smooth signals from the last digits: all samples
+# are taken where they are no more than this many draws.
+_MANY = 4
 
 
 @dataclass
@@ -39,7 +42,8 @@ class ProjectionConfig:
         default=True,
     )
     samples_per_unknown: int = doc(
-        "samples that a step solves with, as a multiple of the features", default=16
+        "samples that a step solves with, as a multiple of the features; all up to 4 times as many",
+        default=16,
     )
     ridge: float = doc(
         "penalty of the output's weights, relative to the mean square of features", default=1e-6
@@ -69,7 +73,7 @@ class OutputSolver:
     def __init__(self, field: Any, samples: PointSampler, config: ProjectionConfig):
         self.field, self.samples, self.ridge = field, samples, config.ridge
         wanted = config.samples_per_unknown * _unknowns(field)
-        points = wanted if wanted < len(samples) else None
+        points = wanted if _MANY * wanted < len(samples) else None
         self._drawn = samples.redrawn(points, derive_seed(samples.seed, "projection"))
         field.output.requires_grad_(False)
 

@@ -13,12 +13,12 @@ from wsapps.alpha import (
     REFERENCE,
     Choice,
     Found,
-    alpha_by_density,
+    alpha_by_samples,
     chosen_once,
     untried,
     with_alpha,
 )
-from wsapps.alpha.by_density import PATCHES, POINTS
+from wsapps.alpha.by_samples import PATCHES, POINTS
 from wsapps.fields import make_field
 from wsapps.run import Run
 from wsapps.tiling import TiledField
@@ -73,8 +73,8 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
     def make(alpha: float) -> nn.Module:
         return make_field(*sizes, with_alpha(config, alpha).method)
 
-    samples_ND, seed = signal.coordinates[mask], config.trainer.seed
-    return alpha_by_density(make, samples_ND, alphas, tiles, seed, _POINTS), cost
+    samples, seed = (signal.coordinates[mask], signal.values[mask]), config.trainer.seed
+    return alpha_by_samples(make, *samples, alphas, tiles, seed, _POINTS), cost
 
 
 def _steps_of_run(config: FitConfig, signal: Signal, field: nn.Module, points: int) -> int:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from wsapps.alpha import AutoAlphaConfig, check_has_alpha, with_auto_alpha
-from wsapps.alpha.by_density import CANDIDATES
+from wsapps.alpha.by_samples import CANDIDATES
 from wsapps.config import choice, default_config_dir, doc, load_config
 from wsapps.errors import UserError
 from wsapps.fields import FIELDS, SinusoidalField, make_field, matched_width, parameter_count

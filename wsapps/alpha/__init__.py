@@ -1,16 +1,16 @@
 """``alpha=auto``: choosing the weight scaling for the user, by trials and one rule.
 
 Each application makes the trials that suit it, such as short runs one after the other
-(:func:`choose_by_short_runs`), to whose curves :func:`choose` applies the rule. Where the samples' density
-decides, as in signals, no trial is needed (:func:`alpha_by_density`).
+(:func:`choose_by_short_runs`), to whose curves :func:`choose` applies the rule. Where samples decide, as
+those of signals, no trial is needed (:func:`alpha_by_samples`).
 :func:`chosen_once` keeps the choice in the run folder.
 """
 
-from wsapps.alpha.by_density import alpha_by_density
+from wsapps.alpha.by_samples import alpha_by_samples
 from wsapps.alpha.config import AutoAlphaConfig, check_has_alpha, with_alpha, with_auto_alpha
 from wsapps.alpha.curve import Curve
 from wsapps.alpha.in_turn import try_in_turn
-from wsapps.alpha.interpolation import explained_part
+from wsapps.alpha.interpolation import Interpolation, interpolation
 from wsapps.alpha.once import Found, chosen_once
 from wsapps.alpha.patches import alpha_patches
 from wsapps.alpha.prediction import choose_predicted
@@ -24,9 +24,10 @@ __all__ = [
     "Choice",
     "Curve",
     "Found",
+    "Interpolation",
     "Trial",
     "Verdict",
-    "alpha_by_density",
+    "alpha_by_samples",
     "alpha_patches",
     "check_has_alpha",
     "choose",
@@ -34,7 +35,7 @@ __all__ = [
     "choose_predicted",
     "chosen_once",
     "draw_choice",
-    "explained_part",
+    "interpolation",
     "read_record",
     "told",
     "try_in_turn",

@@ -1,34 +1,53 @@
-"""How well a field can interpolate, without training it: what the samples say about a place between them.
+"""How well a field can interpolate samples, without training it.
 
 Training moves a value by what the tangent kernel says of it and of the samples. Where, of fields drawn by the
 law of the start, the samples around a place leave open what is there, fitting them says nothing between them:
-the field memorises.
+the field memorises. And where each sample is guessed better from its neighbours by the kernel of a smaller
+alpha, the signal is smoother than the fields of a larger one.
 
-Source: Jacot, Gabriel & Hongler, NeurIPS 2018, for the kernel; Rasmussen & Williams, *Gaussian processes for
-machine learning*, 2006, eq. 2.26, for the variance that is left. Shapes: P samples, B places between them.
+Sources: Jacot, Gabriel & Hongler, NeurIPS 2018, for the kernel; Rasmussen & Williams, *Gaussian processes for
+machine learning*, 2006, eq. 2.26 for the variance that is left, 2.7 for the unknown mean, and 5.12 for
+leaving one sample out. Shapes: P samples, B places between them, C values.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from wsapps.analysis import tangent_kernel
 
-_INNER = 3  # places lie between one of so many samples, the innermost: those at the edge miss neighbours
+_INNER = 3  # one of so many samples is looked at, the innermost: those at the edge miss neighbours
 _LEAST_INNER = 2
 _JITTER = 1e-6  # of the correlations, so that samples which say the same can be inverted
 
 
-def explained_part(field: nn.Module, samples_PD: Tensor, generator: torch.Generator) -> float:
-    """The part of the variance between samples that they explain, k(x, X) K^-1 k(X, x) / k(x, x), in [0, 1].
+@dataclass(frozen=True)
+class Interpolation:
+    """Of a field at the start, on a patch of samples.
 
-    The mean over as many places as there are samples, each on the way from one of the inner samples to
-    another. The kernel is that of the first channel; at the start all follow one law.
+    Attributes:
+        explained: the part of the variance between samples that they explain, k(x, X) K^-1 k(X, x) / k(x, x),
+            in [0, 1]: the mean over as many places as there are samples, each on the way from one of the
+            inner samples to another.
+        left_out: the mean square error of an inner sample when it is guessed from all others.
+    """
+
+    explained: float
+    left_out: float
+
+
+def interpolation(
+    field: nn.Module, samples_PD: Tensor, values_PC: Tensor, generator: torch.Generator
+) -> Interpolation:
+    """How a field would interpolate a patch. The kernel is that of the first channel; all follow one law.
 
     Args:
         field: at initialisation; ``(P, D)`` to ``(P, C)``.
         samples_PD: neighbouring samples, 2 at least, as dense as a run's.
+        values_PC: of the signal there.
         generator: draws the places.
     """
     places_BD = _between(samples_PD, generator)
@@ -40,14 +59,35 @@ def explained_part(field: nn.Module, samples_PD: Tensor, generator: torch.Genera
     within_PP.diagonal().add_(_JITTER)
     factor_PP = torch.linalg.cholesky(within_PP)
     whitened_PB = torch.linalg.solve_triangular(factor_PP, across_PB, upper=False)
-    return float(whitened_PB.square().sum(dim=0).mean().clamp(0, 1))
+    explained = float(whitened_PB.square().sum(dim=0).mean().clamp(0, 1))
+    errors_PC = left_out_errors(torch.cholesky_inverse(factor_PP), values_PC.to(factor_PP))
+    return Interpolation(explained, float(errors_PC[_inner(samples_PD)].square().mean()))
+
+
+def left_out_errors(precision_PP: Tensor, values_PC: Tensor) -> Tensor:
+    """By how much each value is missed when it is guessed from all others, ``(P, C)``.
+
+    Args:
+        precision_PP: the inverse of the values' correlations, whose mean is unknown.
+        values_PC: the values.
+    """
+    weights_P = precision_PP.sum(dim=1)
+    mean_C = weights_P @ values_PC / weights_P.sum()
+    # Of the precision when the mean is unknown, which has a row and a column less of rank.
+    diagonal_P = precision_PP.diagonal() - weights_P.square() / weights_P.sum()
+    return precision_PP @ (values_PC - mean_C) / diagonal_P[:, None]
+
+
+def _inner(samples_PD: Tensor) -> Tensor:
+    """The numbers of the innermost samples."""
+    from_centre_P = (samples_PD - samples_PD.mean(dim=0)).norm(dim=1)
+    return from_centre_P.topk(max(_LEAST_INNER, len(samples_PD) // _INNER), largest=False).indices
 
 
 def _between(samples_PD: Tensor, generator: torch.Generator) -> Tensor:
     """Places ``(P, D)`` on the lines that join inner samples, a random pair each."""
     count = len(samples_PD)
-    from_centre_P = (samples_PD - samples_PD.mean(dim=0)).norm(dim=1)
-    inner_I = from_centre_P.topk(max(_LEAST_INNER, count // _INNER), largest=False).indices
+    inner_I = _inner(samples_PD)
     first_P = torch.randint(len(inner_I), (count,), generator=generator)
     other_P = (first_P + torch.randint(1, len(inner_I), (count,), generator=generator)) % len(inner_I)
     part_P1 = torch.rand(count, 1, generator=generator)

@@ -5,25 +5,45 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from wsapps.alpha.interpolation import Interpolation
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 
 #: The least part between samples that they explain where fields interpolate; measured: docs/analysis.md.
 LEAST_EXPLAINED = 0.995
+#: How many times a sample's mean square error from its neighbours may be that of the best alpha: 3 dB.
+MOST_LEFT_OUT = 2.0
+#: The mean square error, as a part of the signal's variance, below which neighbours say all: there is nothing
+#: rough that a larger alpha would be sooner at.
+EXACT = 1e-8
 
 
-def choose_predicted(explained: Mapping[float, float]) -> Choice:
-    """The largest alpha with which samples still explain what is between them; 1 where not even its do.
+def choose_predicted(found: Mapping[float, Interpolation]) -> Choice:
+    """The largest alpha whose fields interpolate; 1 where not even its do.
 
-    Steps to a score fall with alpha for as long as fields interpolate, so that it is about the fastest.
+    Samples must explain what is between them, whatever their values; and their values must be guessed from
+    their neighbours nearly as well as by the best of such alphas. The first keeps from memorising, the second
+    from fields rougher than the signal. Steps to a score fall with alpha for as long, so that it is about the
+    fastest. Where neighbours say all, the signal is smooth, and the smallest such alpha is taken.
 
     Args:
-        explained: of each candidate, alpha = 1 among them: see
-            :func:`wsapps.alpha.interpolation.explained_part`.
+        found: of each candidate, alpha = 1 among them; ``left_out`` relative to the signal's variance.
     """
-    good = [a for a, value in explained.items() if a >= REFERENCE and value >= LEAST_EXPLAINED]
-    chosen = max(good, default=REFERENCE)
+    dense = [a for a, look in found.items() if a > REFERENCE and look.explained >= LEAST_EXPLAINED]
+    errors = {alpha: found[alpha].left_out for alpha in (REFERENCE, *dense)}
+    most = MOST_LEFT_OUT * min(errors.values())
+    smooth = [alpha for alpha, error in errors.items() if error <= EXACT]
+    chosen = (
+        min(smooth)
+        if smooth
+        else max(alpha for alpha in errors if errors[alpha] <= most or alpha == REFERENCE)
+    )
     verdicts = []
-    for alpha, value in sorted(explained.items()):
-        fate = "chosen" if alpha == chosen else "smaller" if alpha < chosen else "would memorise"
-        verdicts.append(Verdict(alpha, math.nan, math.nan, math.nan, value, 0, fate))
+    for alpha, look in sorted(found.items()):
+        fate = "smaller"
+        if alpha == chosen:
+            fate = "chosen"
+        elif alpha > chosen:
+            fate = "rougher than the signal" if alpha in dense else "would memorise"
+        error = math.sqrt(look.left_out)
+        verdicts.append(Verdict(alpha, math.nan, math.nan, math.nan, look.explained, 0, fate, error))
     return Choice(chosen, math.nan, LEAST_EXPLAINED, verdicts)

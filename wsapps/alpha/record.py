@@ -122,7 +122,8 @@ def _save(file: Path, canvas: Canvas) -> None:
 def _words(verdict: Verdict) -> str:
     """What was measured of a candidate, or predicted."""
     if math.isnan(verdict.fitted):
-        return f"at the start samples explain {verdict.held_out:.1%} of what is between them"
+        missed = f"and miss each other by {verdict.left_out:.2%} of its deviation"
+        return f"at the start samples explain {verdict.held_out:.1%} of what is between them, {missed}"
     scores = f"fitted {verdict.fitted:.2f}, held-out {verdict.held_out:.2f}"
     return f"{_steps(verdict)}, {scores} after {verdict.steps:g} steps"
 

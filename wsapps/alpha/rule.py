@@ -27,10 +27,12 @@ class Verdict:
         steps_to_target: infinite where it was not reached.
         speed_up: steps of alpha = 1 over its own; 0 where the target was not reached, NaN where the two were
             not trained on the same points.
-        fitted, held_out: its scores at the end, means of its last looks; without trials NaN, and the
-            correlation of neighbouring samples.
+        fitted, held_out: its scores at the end, means of its last looks; without trials NaN, and the part of
+            what is between samples that they explain.
         steps: how far it was trained.
         fate: in words, why it was chosen or not.
+        left_out: without trials, by how much a sample is missed by its neighbours, root mean square, as a
+            part of the signal's deviation.
     """
 
     alpha: float
@@ -40,6 +42,7 @@ class Verdict:
     held_out: float
     steps: float
     fate: str
+    left_out: float = math.nan
 
 
 @dataclass(frozen=True)
