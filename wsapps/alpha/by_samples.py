@@ -15,7 +15,7 @@ from wsapps.alpha.rule import REFERENCE, Choice
 from wsapps.seeding import generator, seed_global
 
 CANDIDATES = (1.0, 1.125, 1.25, 1.375, 1.5, 1.75, 2.0, 2.5)
-PATCHES, POINTS = 4, 64
+PATCHES, POINTS = 8, 64
 
 
 def alpha_by_samples(
@@ -37,7 +37,7 @@ def alpha_by_samples(
         candidates: alphas that are looked at; 1 always is.
         tiles: of the field along each coordinate, or None for one field.
         seed: of patches, places and fields; fields of two alphas differ by the scaling alone.
-        points: samples of a patch, of which there are four.
+        points: samples of a patch, of which there are eight.
     """
     patches = alpha_patches(coordinates_ND, values_NC, tiles, PATCHES, points, seed)
     found, variance = {}, float(values_NC.var()) or 1.0
