@@ -27,7 +27,7 @@ from wsapps_signals.kinds.signal import Signal
 from wsapps_signals.steps_in_time import steps_in
 
 _POINTS = POINTS
-_PREDICTION = 16  # what a sample of a patch costs, in points that a run passes forward and backward
+_PREDICTION = 8  # what a sample of a patch costs, in points that a run passes forward and backward
 
 
 def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, run: Run) -> FitConfig:
