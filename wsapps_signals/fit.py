@@ -113,6 +113,8 @@ def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
         config.method.name, signal.title, len(sampler), parameters,
         describe_device(accelerator.device), folder.path,
     )  # fmt: skip
+    if solver is not None:
+        run.say("its output layer is solved for in every step (projection.enabled=false trains it)")
     result = trainer.fit()
     if solver is not None:
         solver.finish()
