@@ -128,14 +128,18 @@ def test_of_predictions_the_largest_alpha_that_interpolates_is_taken():
 
 
 def test_predictions_of_a_smooth_signal_take_a_small_alpha():
-    looks = {1.0: Interpolation(1.0, 1.9), 1.5: Interpolation(1.0, 1.0), 2.0: Interpolation(1.0, 2.1)}
-    assert choose_predicted(looks).alpha == 1.5
+    def looks(*errors: float) -> dict[float, Interpolation]:
+        return {1 + 0.5 * index: Interpolation(1.0, error) for index, error in enumerate(errors)}
+
+    assert choose_predicted(looks(1.9e-4, 1e-4, 2.1e-4)).alpha == 1.5
     # The best of all does not count where it would memorise.
-    assert choose_predicted({**looks, 3.0: Interpolation(0.2, 1e-3)}).alpha == 1.5
-    assert choose_predicted({1.0: Interpolation(1.0, 1.0), 2.0: Interpolation(1.0, 2.1)}).alpha == 1.0
+    assert choose_predicted({**looks(1.9e-4, 1e-4, 2.1e-4), 3.0: Interpolation(0.2, 1e-6)}).alpha == 1.5
+    assert choose_predicted(looks(1e-4, 2.1e-4)).alpha == 1.0
+    # Where the best is bad the guesses say nothing.
+    assert choose_predicted(looks(1.9e-2, 1e-2, 2.1e-2)).alpha == 2.0
     exact = {1.0: Interpolation(1.0, 1e-7), 1.5: Interpolation(1.0, 9e-9), 2.0: Interpolation(1.0, 1e-12)}
     assert choose_predicted(exact).alpha == 1.5
-    assert "rougher than the signal" in told(choose_predicted(looks))[2]
+    assert "rougher than the signal" in told(choose_predicted(looks(1e-4, 2.1e-4)))[1]
 
 
 def test_a_record_is_kept(tmp_path):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import wsapps
 from wsapps.metrics import psnr
+from wsapps.projection import OutputSolver
 
 
 @pytest.fixture(autouse=True)
@@ -266,3 +267,17 @@ def test_without_a_limit_150_steps():
 
     wsapps.fit(x, y, field=Counted(1, 1, width=2, hidden_layers=0))
     assert len(steps) == 150
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_the_output_is_solved_for_where_samples_are_dense(dense, monkeypatch):
+    solved = []
+    solve = OutputSolver.solve
+    monkeypatch.setattr(OutputSolver, "solve", lambda self, step: (solved.append(step), solve(self, step)))
+    torch.manual_seed(0)
+    coordinates = torch.linspace(-1, 1, 300)[:, None] if dense else 2 * torch.rand(300, 3) - 1
+    quick(coordinates, coordinates[:, :1] ** 2)
+    assert solved == ([0, 1, 2] if dense else [])
+    solved.clear()
+    quick(coordinates, coordinates[:, :1] ** 2, solve_output=not dense)
+    assert bool(solved) is not dense

@@ -53,6 +53,23 @@ def test_a_run_chooses_once_and_leaves_what_it_chose(picture, tmp_path, capsys, 
     assert "was chosen before" in capsys.readouterr().err
 
 
+def test_of_sparse_samples_the_output_is_trained(picture, tmp_path, capsys):
+    """By a run that goes on as well, which does not choose again."""
+    out = tmp_path / "run"
+    arguments = [f"path={picture}", f"out={out}", *TINY, "method.omega_0=300", "method.omega_hidden=300"]
+    assert fit.main(arguments) == 0
+    (out / "metrics.json").unlink()
+    assert fit.main(arguments) == 0
+    said = capsys.readouterr().err
+    assert said.count("too sparse for any alpha") == 2
+    assert "is solved for in every step" not in said
+    assert (
+        fit.main([*arguments[:1], f"out={tmp_path / 'other'}", *arguments[2:], "projection.enabled=true"])
+        == 0
+    )
+    assert "is solved for in every step" in capsys.readouterr().err
+
+
 def test_what_has_no_alpha_is_refused_before_there_is_a_folder(picture, tmp_path, capsys):
     out = tmp_path / "run"
     assert fit.main([f"path={picture}", f"out={out}", *TINY, "alpha=auto", "method=wire"]) == 2

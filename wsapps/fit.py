@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from wsapps.accelerator import make_accelerator
 from wsapps.alpha import alpha_by_samples
+from wsapps.alpha.prediction import LEAST_EXPLAINED
 from wsapps.cpu import keep_freed_pages
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.sinusoidal import SinusoidalField
@@ -36,7 +37,7 @@ def fit(
     seconds: float | None = None,
     points: int | None = None,
     lr: float = 2e-4,
-    solve_output: bool = True,
+    solve_output: bool | None = None,
     seed: int = 0,
     compile: bool = False,
     progress: bool = True,
@@ -60,7 +61,8 @@ def fit(
         points: points a step; None takes all in every step.
         lr: Adam's learning rate at the start, from where it falls as a cosine to a fiftieth.
         solve_output: keep the output layer at the least-squares solution, where it is linear and there are
-            enough samples; see :mod:`wsapps.projection`.
+            enough samples; see :mod:`wsapps.projection`. None does where the choice of alpha finds that
+            fields interpolate, and where alpha is given.
         seed: of weights and draws.
         compile: compile the step with torch.compile (pays from some hundred steps on).
         progress: show a bar, where there is a terminal.
@@ -92,14 +94,13 @@ def fit(
         if field is None:
             sizes = coordinates_ND.shape[1], values_NC.shape[1]
             make = partial(SinusoidalField, *sizes, width, hidden_layers, omega_0, omega_hidden)
-            if alpha is None:
-                alpha = (
-                    alpha_by_samples(make, coordinates_ND, values_NC, seed=seed).alpha
-                    if len(coordinates_ND) > 1
-                    else 1.0
-                )
+            if alpha is None and len(coordinates_ND) > 1:
+                choice = alpha_by_samples(make, coordinates_ND, values_NC, seed=seed)
+                alpha = choice.alpha
+                if solve_output is None and choice.chosen.held_out < LEAST_EXPLAINED:
+                    solve_output = False
             seed_global(seed, "init")
-            field = make(alpha)
+            field = make(1.0 if alpha is None else alpha)
         solver = output_solver(field, batches, ProjectionConfig(enabled=solve_output))
         objective = FieldObjective(field, peak, solver)
         Trainer(config, objective, batches, accelerator=accelerator, show_progress=progress).fit()

@@ -36,10 +36,11 @@ _MANY = 4
 class ProjectionConfig:
     """Settings of an :class:`OutputSolver`."""
 
-    enabled: bool = doc(
+    enabled: bool | None = doc(
         "solve the output layer by least squares before every step, and descend on the hidden layers alone; "
-        "where there is one linear output layer and enough samples",
-        default=True,
+        "true where there is one linear output layer and enough samples, null where they are also dense "
+        "enough for alpha=auto to find that fields interpolate",
+        default=None,
     )
     samples_per_unknown: int = doc(
         "samples that a step solves with, as a multiple of the features; all up to 4 times as many",
@@ -112,7 +113,7 @@ def output_solver(field: nn.Module, samples: PointSampler, config: ProjectionCon
     It suits a field that says ``output(features(x))`` with a linear output, and signals with at least four
     samples for each feature.
     """
-    if not config.enabled or not isinstance(getattr(field, "output", None), nn.Linear):
+    if config.enabled is False or not isinstance(getattr(field, "output", None), nn.Linear):
         return None
     return OutputSolver(field, samples, config) if len(samples) >= _FEWEST * _unknowns(field) else None
 

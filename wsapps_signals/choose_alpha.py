@@ -6,6 +6,9 @@ continued does not choose again.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from torch import Tensor, nn
 
 from wsapps.accelerator import on_main
@@ -15,10 +18,12 @@ from wsapps.alpha import (
     Found,
     alpha_by_samples,
     chosen_once,
+    read_record,
     untried,
     with_alpha,
 )
 from wsapps.alpha.by_samples import PATCHES, POINTS
+from wsapps.alpha.prediction import LEAST_EXPLAINED
 from wsapps.fields import make_field
 from wsapps.run import Run
 from wsapps.tiling import TiledField
@@ -32,6 +37,8 @@ _PREDICTION = 8  # what a sample of a patch costs, in points that a run passes f
 
 def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, run: Run) -> FitConfig:
     """The configuration with ``method.alpha`` chosen, now or by an earlier process.
+
+    Where no alpha interpolates, solving for the output layer would memorise most, and is switched off.
 
     All ranks call it alike and take the first one's choice. ``alpha.json`` and ``alpha.png`` go into the run
     folder.
@@ -50,7 +57,18 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
         return choice, [], {"part_of_the_run": cost}
 
     alpha = chosen_once(run, look)
-    return with_alpha(config, on_main(run.accelerator, lambda: alpha))
+    alpha, memorises = on_main(run.accelerator, lambda: (alpha, _memorises(run, alpha)))
+    if memorises and config.projection.enabled is None:
+        run.say("the samples are too sparse for any alpha: the output layer is trained, and not solved for")
+        config = replace(config, projection=replace(config.projection, enabled=False))
+    return with_alpha(config, alpha)
+
+
+def _memorises(run: Run, alpha: float) -> bool:
+    """Whether fields of the chosen alpha were found not to interpolate."""
+    record = read_record(run.folder.path) or {}
+    explained = {verdict["alpha"]: verdict["held_out"] for verdict in record.get("verdicts", [])}.get(alpha)
+    return explained is not None and math.isfinite(explained) and explained < LEAST_EXPLAINED
 
 
 def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module) -> tuple[Choice, float]:

@@ -12,6 +12,9 @@ from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 LEAST_EXPLAINED = 0.995
 #: How many times a sample's mean square error from its neighbours may be that of the best alpha: 3 dB.
 MOST_LEFT_OUT = 2.0
+#: The best mean square error, as a part of the signal's variance, up to which that is asked. Where even the
+#: best is worse the samples hold noise and edges, of whose guesses a kernel without noise says little.
+SMOOTH = 1e-3
 #: The mean square error, as a part of the signal's variance, below which neighbours say all: there is nothing
 #: rough that a larger alpha would be sooner at.
 EXACT = 1e-8
@@ -20,17 +23,19 @@ EXACT = 1e-8
 def choose_predicted(found: Mapping[float, Interpolation]) -> Choice:
     """The largest alpha whose fields interpolate; 1 where not even its do.
 
-    Samples must explain what is between them, whatever their values; and their values must be guessed from
-    their neighbours nearly as well as by the best of such alphas. The first keeps from memorising, the second
-    from fields rougher than the signal. Steps to a score fall with alpha for as long, so that it is about the
-    fastest. Where neighbours say all, the signal is smooth, and the smallest such alpha is taken.
+    Samples must explain what is between them, whatever their values; and where they can be guessed from their
+    neighbours, that must succeed nearly as well as by the best of such alphas. The first keeps from
+    memorising, the second from fields rougher than the signal. Steps to a score fall with alpha for as long,
+    so that it is about the fastest. Where neighbours say all, the signal is smooth, and the smallest such
+    alpha is taken.
 
     Args:
         found: of each candidate, alpha = 1 among them; ``left_out`` relative to the signal's variance.
     """
     dense = [a for a, look in found.items() if a > REFERENCE and look.explained >= LEAST_EXPLAINED]
     errors = {alpha: found[alpha].left_out for alpha in (REFERENCE, *dense)}
-    most = MOST_LEFT_OUT * min(errors.values())
+    best = min(errors.values())
+    most = MOST_LEFT_OUT * best if best <= SMOOTH else math.inf
     smooth = [alpha for alpha, error in errors.items() if error <= EXACT]
     chosen = (
         min(smooth)
