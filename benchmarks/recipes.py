@@ -25,10 +25,11 @@ from wsapps.cpu import prepare_cpu
 from wsapps_signals.fit import FitProblem
 
 PLAIN = "alpha 2.5, 1e-4"
-_DESCENT = ("projection.enabled=false", "trainer.optimizer.beta1=0.9", "trainer.optimizer.beta1_first=null")
 _CONSTANT = ("trainer.optimizer.schedule=constant",)
+_TRAINED, _SOLVED = ("projection.enabled=false",), ("projection.enabled=true",)
+_STEADY = ("trainer.optimizer.beta1=0.9", "trainer.optimizer.beta1_first=null")
 _RISING = ("trainer.optimizer.beta1=0.95", "trainer.optimizer.beta1_first=0.5")
-_SOLVED = ("projection.enabled=true", *_RISING)
+_PUBLISHED = (*_TRAINED, *_STEADY, *_CONSTANT)
 
 
 def _recipe(alpha: float, rate: float, *settings: str) -> tuple[str, ...]:
@@ -36,16 +37,14 @@ def _recipe(alpha: float, rate: float, *settings: str) -> tuple[str, ...]:
 
 
 RECIPES = {
-    "SIREN, 1e-4": _recipe(1, 1e-4, *_DESCENT, *_CONSTANT),
-    PLAIN: _recipe(2.5, 1e-4, *_DESCENT, *_CONSTANT),
-    "alpha 1.5, 1e-4": _recipe(1.5, 1e-4, *_DESCENT, *_CONSTANT),
-    "alpha 1.375, 5e-4": _recipe(1.375, 5e-4, *_DESCENT, *_CONSTANT),
-    "alpha 1.375, 5e-4, rising momentum": _recipe(1.375, 5e-4, *_DESCENT[:1], *_RISING, *_CONSTANT),
-    "alpha 1.25, 2e-4, output solved, momentum 0.9": _recipe(
-        1.25, 2e-4, *_DESCENT[1:], "projection.enabled=true"
-    ),
+    "SIREN, 1e-4": _recipe(1, 1e-4, *_PUBLISHED),
+    PLAIN: _recipe(2.5, 1e-4, *_PUBLISHED),
+    "alpha 1.5, 1e-4": _recipe(1.5, 1e-4, *_PUBLISHED),
+    "alpha 1.375, 5e-4": _recipe(1.375, 5e-4, *_PUBLISHED),
+    "alpha 1.375, 5e-4, rising momentum": _recipe(1.375, 5e-4, *_TRAINED, *_RISING, *_CONSTANT),
+    "alpha 1.25, 2e-4, output solved, momentum 0.9": _recipe(1.25, 2e-4, *_SOLVED, *_STEADY),
     **{
-        f"alpha {alpha:g}, {label}, output solved": _recipe(alpha, rate, *_SOLVED)
+        f"alpha {alpha:g}, {label}, output solved": _recipe(alpha, rate, *_SOLVED, *_RISING)
         for alpha, rate, label in (
             (1, 2e-4, "2e-4"),
             (1, 1e-3, "1e-3"),
@@ -56,7 +55,7 @@ RECIPES = {
             (2.5, 2e-4, "2e-4"),
         )
     },
-    "SIREN, 2e-4, output solved, momentum 0.9": _recipe(1, 2e-4, *_DESCENT[1:], "projection.enabled=true"),
+    "SIREN, 2e-4, output solved, momentum 0.9": _recipe(1, 2e-4, *_SOLVED, *_STEADY),
 }
 
 

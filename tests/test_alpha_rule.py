@@ -122,6 +122,9 @@ def test_of_predictions_the_largest_alpha_that_interpolates_is_taken():
     choice = choose_predicted(dense)
     assert (choice.alpha, choice.floor) == (2.0, LEAST_EXPLAINED)
     assert choose_predicted({1.0: look(0.3), 2.0: look(0.1)}).alpha == 1.0
+    assert choose_predicted({1.0: look(0.3), 2.0: look(0.1)}).memorises
+    assert not choice.memorises
+    assert not untried("so small a run").memorises
     said = told(choice)[-2]
     assert "samples explain 10.0% of what is between them, and miss each other by 100.00%" in said
     assert said.endswith(": would memorise")

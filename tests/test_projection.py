@@ -101,7 +101,7 @@ def test_the_gradient_is_that_of_the_loss_minimised_over_the_output():
 
 
 def test_training_with_it_converges_faster():
-    """Why it exists. Measured: below."""
+    """Why it exists."""
     config = TrainerConfig(max_steps=60, optimizer=OptimizerConfig(lr=1e-3))
     losses = []
     for projected in (False, True):

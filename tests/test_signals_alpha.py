@@ -22,7 +22,7 @@ TINY = ["method.width=16", "trainer.max_steps=4", "auto_alpha.candidates=[1,1.5,
 
 @pytest.fixture(autouse=True)
 def fresh_surroundings(monkeypatch, fresh_logging):
-    monkeypatch.setattr(choose_alpha, "_POINTS", 16)
+    monkeypatch.setattr(choose_alpha, "POINTS", 16)
 
 
 @pytest.fixture

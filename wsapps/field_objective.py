@@ -29,6 +29,11 @@ class FieldObjective(Objective):
         if self.solver is not None:
             self.solver.solve(step)
 
+    def finish(self) -> None:
+        """After training: the output layer for all samples, where it was solved for."""
+        if self.solver is not None:
+            self.solver.finish()
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         fitted, values = self.field(batch["coordinates"]), batch["values"]
         if fitted.shape != values.shape:  # broadcasting would train on something else

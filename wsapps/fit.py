@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from wsapps.accelerator import make_accelerator
 from wsapps.alpha import alpha_by_samples
-from wsapps.alpha.prediction import LEAST_EXPLAINED
 from wsapps.cpu import keep_freed_pages
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.sinusoidal import SinusoidalField
@@ -97,15 +96,14 @@ def fit(
             if alpha is None and len(coordinates_ND) > 1:
                 choice = alpha_by_samples(make, coordinates_ND, values_NC, seed=seed)
                 alpha = choice.alpha
-                if solve_output is None and choice.chosen.held_out < LEAST_EXPLAINED:
+                if solve_output is None and choice.memorises:
                     solve_output = False
             seed_global(seed, "init")
             field = make(1.0 if alpha is None else alpha)
         solver = output_solver(field, batches, ProjectionConfig(enabled=solve_output))
         objective = FieldObjective(field, peak, solver)
         Trainer(config, objective, batches, accelerator=accelerator, show_progress=progress).fit()
-        if solver is not None:
-            solver.finish()
+        objective.finish()
     return field.eval()
 
 

@@ -6,14 +6,12 @@ continued does not choose again.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from torch import Tensor, nn
 
 from wsapps.accelerator import on_main
 from wsapps.alpha import (
-    REFERENCE,
     Choice,
     Found,
     alpha_by_samples,
@@ -22,8 +20,7 @@ from wsapps.alpha import (
     untried,
     with_alpha,
 )
-from wsapps.alpha.by_samples import PATCHES, POINTS
-from wsapps.alpha.prediction import LEAST_EXPLAINED
+from wsapps.alpha.by_samples import PATCHES, POINTS, looked_at
 from wsapps.fields import make_field
 from wsapps.run import Run
 from wsapps.tiling import TiledField
@@ -31,7 +28,6 @@ from wsapps_signals.config import FitConfig
 from wsapps_signals.kinds.signal import Signal
 from wsapps_signals.steps_in_time import steps_in
 
-_POINTS = POINTS
 _PREDICTION = 8  # what a sample of a patch costs, in points that a run passes forward and backward
 
 
@@ -54,21 +50,14 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
 
     def look() -> Found:
         choice, cost = choose_alpha(config, signal, mask, field)
-        return choice, [], {"part_of_the_run": cost}
+        return choice, [], {"part_of_the_run": cost, "memorises": choice.memorises}
 
-    alpha = chosen_once(run, look)
-    alpha, memorises = on_main(run.accelerator, lambda: (alpha, _memorises(run, alpha)))
-    if memorises and config.projection.enabled is None:
+    chosen_once(run, look)
+    record = on_main(run.accelerator, lambda: read_record(run.folder.path) or {})
+    if record.get("memorises") and config.projection.enabled is None:
         run.say("the samples are too sparse for any alpha: the output layer is trained, and not solved for")
         config = replace(config, projection=replace(config.projection, enabled=False))
-    return with_alpha(config, alpha)
-
-
-def _memorises(run: Run, alpha: float) -> bool:
-    """Whether fields of the chosen alpha were found not to interpolate."""
-    record = read_record(run.folder.path) or {}
-    explained = {verdict["alpha"]: verdict["held_out"] for verdict in record.get("verdicts", [])}.get(alpha)
-    return explained is not None and math.isfinite(explained) and explained < LEAST_EXPLAINED
+    return with_alpha(config, float(record["alpha"]))
 
 
 def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module) -> tuple[Choice, float]:
@@ -78,11 +67,11 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
     :func:`chosen`.
     """
     settings = config.auto_alpha
-    alphas = sorted({REFERENCE, *(alpha for alpha in settings.candidates if alpha > REFERENCE)})
+    alphas = looked_at(settings.candidates)
     samples = int(mask.sum())
     points = config.points.drawn(samples) or samples
     run = float(points * _steps_of_run(config, signal, field, points))
-    cost = _PREDICTION * PATCHES * len(alphas) * min(_POINTS, samples) / run
+    cost = _PREDICTION * PATCHES * len(alphas) * min(POINTS, samples) / run
     if samples < 2 or cost > settings.part:
         return untried(f"looking at others would cost more than {settings.part:g} of so small a run"), 0.0
     tiles = field.tiles if isinstance(field, TiledField) else None
@@ -92,7 +81,7 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
         return make_field(*sizes, with_alpha(config, alpha).method)
 
     samples, seed = (signal.coordinates[mask], signal.values[mask]), config.trainer.seed
-    return alpha_by_samples(make, *samples, alphas, tiles, seed, _POINTS), cost
+    return alpha_by_samples(make, *samples, alphas, tiles, seed, POINTS), cost
 
 
 def _steps_of_run(config: FitConfig, signal: Signal, field: nn.Module, points: int) -> int:

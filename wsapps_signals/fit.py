@@ -100,9 +100,10 @@ def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
     sampler, trainer_config = build_sampler(config, signal, mask, field, accelerator.device)
     parameters = parameter_count(field)
     solver = output_solver(field, sampler, config.projection)
+    objective = FieldObjective(field, signal.peak, solver)
     trainer = Trainer(
         trainer_config,
-        FieldObjective(field, signal.peak, solver),
+        objective,
         sampler,
         checkpoints=folder.checkpoints,
         tensorboard=folder.tensorboard,
@@ -116,8 +117,7 @@ def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
     if solver is not None:
         run.say("its output layer is solved for in every step (projection.enabled=false trains it)")
     result = trainer.fit()
-    if solver is not None:
-        solver.finish()
+    objective.finish()
     field.eval()
     scores = _scores(signal, field, mask, accelerator)
     if run.is_main:

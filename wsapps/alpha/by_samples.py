@@ -18,6 +18,11 @@ CANDIDATES = (1.0, 1.125, 1.25, 1.375, 1.5, 1.75, 2.0, 2.5)
 PATCHES, POINTS = 8, 64
 
 
+def looked_at(candidates: Sequence[float]) -> list[float]:
+    """1 and the larger candidates, ascending: a smaller alpha is never asked for."""
+    return sorted({REFERENCE, *(alpha for alpha in candidates if alpha > REFERENCE)})
+
+
 def alpha_by_samples(
     make_field: Callable[[float], nn.Module],
     coordinates_ND: Tensor,
@@ -34,14 +39,14 @@ def alpha_by_samples(
     Args:
         make_field: a new field of an alpha, drawn from torch's global generator.
         coordinates_ND, values_NC: the samples that a run sees, 2 at least.
-        candidates: alphas that are looked at; 1 always is.
+        candidates: see :func:`looked_at`.
         tiles: of the field along each coordinate, or None for one field.
         seed: of patches, places and fields; fields of two alphas differ by the scaling alone.
         points: samples of a patch, of which there are eight.
     """
     patches = alpha_patches(coordinates_ND, values_NC, tiles, PATCHES, points, seed)
     found, variance = {}, float(values_NC.var()) or 1.0
-    for alpha in sorted({REFERENCE, *(alpha for alpha in candidates if alpha > REFERENCE)}):
+    for alpha in looked_at(candidates):
         with torch.random.fork_rng(devices=[]):
             seed_global(seed, "init")
             field = make_field(alpha)

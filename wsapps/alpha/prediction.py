@@ -37,11 +37,8 @@ def choose_predicted(found: Mapping[float, Interpolation]) -> Choice:
     best = min(errors.values())
     most = MOST_LEFT_OUT * best if best <= SMOOTH else math.inf
     smooth = [alpha for alpha, error in errors.items() if error <= EXACT]
-    chosen = (
-        min(smooth)
-        if smooth
-        else max(alpha for alpha in errors if errors[alpha] <= most or alpha == REFERENCE)
-    )
+    near = [alpha for alpha, error in errors.items() if error <= most]
+    chosen = min(smooth) if smooth else max(near, default=REFERENCE)
     verdicts = []
     for alpha, look in sorted(found.items()):
         fate = "smaller"

@@ -52,7 +52,8 @@ class Choice:
     Attributes:
         alpha: chosen.
         target: fitted score to which steps are counted, that of alpha = 1 at the end.
-        floor: least held-out score: that of alpha = 1 at the end less the tolerance.
+        floor: least held-out score: that of alpha = 1 at the end less the tolerance; without trials the least
+            part explained.
         verdicts: on every candidate, by alpha.
     """
 
@@ -65,6 +66,11 @@ class Choice:
     def chosen(self) -> Verdict:
         """The verdict on the chosen alpha."""
         return next(verdict for verdict in self.verdicts if verdict.alpha == self.alpha)
+
+    @property
+    def memorises(self) -> bool:
+        """Whether not even the chosen alpha has what is asked: alpha = 1, for want of a better one."""
+        return self.chosen.held_out < self.floor
 
 
 def untried(why: str) -> Choice:
