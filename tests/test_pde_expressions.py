@@ -125,6 +125,11 @@ def test_precedence_is_pythons(text):
     assert parse(plain(parse(text).steps)).value(VALUES) == expected
 
 
+@pytest.mark.parametrize("text", ["where(x < (-x)**0.7, 1, 2)", "where(x < 9, 1, (-x)**0.7)", "(-x)**0.7"])
+def test_a_power_that_python_makes_complex_has_no_value(text):
+    one_line_error(lambda: parse(text).value(VALUES), "no finite real value")
+
+
 @settings(max_examples=60, deadline=None)
 @given(trees, st.integers(0, 2**32 - 1))
 def test_tensors_arrays_and_floats_agree(tree, seed):

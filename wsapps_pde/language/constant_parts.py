@@ -27,7 +27,7 @@ def check_constant_parts(expression: Expression, constants: Mapping[str, float])
             function = OPERATORS.get(step.op) or MATH_FUNCTIONS[step.op]
             try:
                 value = function(*(known[arg] for arg in step.args))
-                bad = isinstance(value, complex) or not math.isfinite(value)
+                bad = not math.isfinite(value)
             except (ArithmeticError, ValueError):
                 bad = True
             if bad:

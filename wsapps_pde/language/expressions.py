@@ -150,8 +150,8 @@ class Expression:
         except OverflowError:
             _fail(where, f"{self.text!r} is too large for a number")
         except ValueError:
-            _fail(where, f"{self.text!r} has no value")
-        if isinstance(result, complex) or result - result != 0:
+            _fail(where, f"{self.text!r} has no finite real value")
+        if result - result != 0:
             _fail(where, f"{self.text!r} has no finite real value")
         return float(result)
 

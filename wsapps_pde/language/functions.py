@@ -18,12 +18,21 @@ from wsapps_pde.language.symbols import FUNCTIONS
 
 Functions = Mapping[str, Callable[..., Any]]
 
+
+def _power(base: Any, exponent: Any) -> Any:
+    """``base ** exponent`` without complex numbers: where Python's own gives one, there is no value."""
+    result = base**exponent
+    if isinstance(result, complex):
+        raise ValueError("a negative number to a broken power")
+    return result
+
+
 OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
     "/": operator.truediv,
-    "**": operator.pow,
+    "**": _power,
     "neg": operator.neg,
     "<": operator.lt,
     "<=": operator.le,

@@ -94,9 +94,7 @@ def _folded(op: str, numbers: list[float]) -> float:
     except OverflowError:
         raise UserError(f"{written} is too large for a number") from None
     except ValueError:
-        raise UserError(f"{written} has no value") from None
-    if isinstance(value, complex):
-        raise UserError(f"{written} has no real value")
+        raise UserError(f"{written} has no real value") from None
     if value - value != 0:  # infinite or NaN
         raise UserError(f"{written} is too large for a number")
     return value
