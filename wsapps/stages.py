@@ -36,6 +36,7 @@ from wsapps.errors import UserError
 from wsapps.finite import Diverged
 from wsapps.history import History
 from wsapps.interrupt import Interrupted, InterruptWatch
+from wsapps.least_squares import FrozenResiduals, LeastSquaresObjective, LevenbergMarquardt
 from wsapps.module_state import copy_into
 from wsapps.objective import Batch, Objective
 from wsapps.progress import Progress
@@ -179,8 +180,14 @@ class QuasiNewtonStage:
             self._saved_step = self.step
         self._last_save = time.monotonic()
 
-    def _make_minimizer(self) -> Minimizer:
+    def _make_minimizer(self) -> Minimizer | LevenbergMarquardt:
         config, x = self.config, self._function.vector()
+        stopping = Stopping(config.gradient_tolerance, config.tolerance, config.patience)
+        if config.method == "levenberg_marquardt":
+            if not isinstance(self.objective, LeastSquaresObjective):
+                raise TypeError(f"{type(self.objective).__name__} does not say that it is a sum of squares")
+            residuals = FrozenResiduals(self._function, self.objective)
+            return LevenbergMarquardt(residuals, x, stopping, self._function.from_first)
         inverse = None
         if self.accelerator.is_main_process:
             inverse = make_inverse(config.method, x, config.memory, config.dense_limit_bytes)
@@ -191,7 +198,7 @@ class QuasiNewtonStage:
             x,
             inverse,
             LineSearch(resolution=resolution, evaluations=config.evaluations),
-            Stopping(config.gradient_tolerance, config.tolerance, config.patience),
+            stopping,
             self._function.from_first,
         )
 
@@ -230,6 +237,7 @@ class QuasiNewtonStage:
         kept = "nothing was saved"
         if self._saved_step is not None:
             kept = f"the last good state, of step {self._saved_step}, is kept in {self.checkpoints}"
+        self._function.terms(self.minimizer.x, self.minimizer.gradient)
         bad = " and ".join(self._function.bad_terms()[:3]) or "the loss"
         raise Diverged(f"step {self.step}: {bad} is NaN or infinite on batch {self._state.refresh}; {kept}")
 
@@ -324,7 +332,9 @@ class QuasiNewtonStage:
         """Say why it ended, and put the best parameters in."""
         steps, evaluations = self.minimizer.steps, self.minimizer.evaluations
         if self.accelerator.is_main_process:
-            _log.info("quasi-Newton: %d steps, %d evaluations; ended as %s", steps, evaluations, reason)
+            _log.info(
+                "%s: %d steps, %d evaluations; ended as %s", self.config.method, steps, evaluations, reason
+            )
         if self.config.keep_best and self.best is not None:
             copy_into(self.objective, self._state.best, "the best state")
             if self.accelerator.is_main_process:

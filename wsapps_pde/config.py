@@ -33,15 +33,32 @@ class StagesConfig:
     """How a run is divided between gradient descent and the quasi-Newton stage after it."""
 
     descent: float = doc("part of the run's time, or steps, that gradient descent gets", default=0.15)
-    method: Literal["ssbroyden", "ssbfgs", "bfgs", "lbfgs", "none"] = doc(
+    method: Literal["levenberg_marquardt", "ssbroyden", "ssbfgs", "bfgs", "lbfgs", "none"] = doc(
         "the quasi-Newton method; none leaves all to gradient descent", default="ssbroyden"
     )
-    refresh_every: int = doc("quasi-Newton steps on the same points, 0 for the same always", default=500)
+    refresh_every: int | None = doc(
+        "quasi-Newton steps on the same points, 0 for the same always; by default 500, and 10 of "
+        "levenberg_marquardt, whose steps are so much larger",
+        default=None,
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.descent <= 1:
             raise ValueError(f"descent is a part and must be in [0, 1], got {self.descent}")
-        not_negative(self, "refresh_every")
+        if self.refresh_every is not None:
+            not_negative(self, "refresh_every")
+
+    @property
+    def large_steps(self) -> bool:
+        """Whether a step of the stage is worth, and costs, fifty of the other methods'."""
+        return self.method == "levenberg_marquardt"
+
+    @property
+    def refresh(self) -> int:
+        """``refresh_every``, or the method's own."""
+        if self.refresh_every is not None:
+            return self.refresh_every
+        return 10 if self.large_steps else 500
 
 
 @dataclass
@@ -175,10 +192,10 @@ def quasi_newton_config(config: SolveConfig, steps: int, seconds: float) -> Quas
         method=config.stages.method,
         max_steps=max_steps,
         max_seconds=max_seconds,
-        refresh_every=config.stages.refresh_every,
+        refresh_every=config.stages.refresh,
         seed=trainer.seed,
         compile=trainer.compile and _descent_part(config) == 0,
-        log_every=trainer.log_every,
+        log_every=max(1, trainer.log_every // 10) if config.stages.large_steps else trainer.log_every,
         checkpoint_seconds=trainer.checkpoint_seconds,
     )
 

@@ -19,8 +19,10 @@ class QuasiNewtonConfig:
     ``max_steps`` or ``max_seconds``, whichever comes first; where neither is given, at ``default_steps``.
     """
 
-    method: Literal["ssbroyden", "ssbfgs", "bfgs", "lbfgs"] = doc(
-        "how curvature is learned", default="ssbroyden"
+    method: Literal["ssbroyden", "ssbfgs", "bfgs", "lbfgs", "levenberg_marquardt"] = doc(
+        "how curvature is learned; levenberg_marquardt: of objectives that are sums of squares, from each "
+        "residual's own derivatives",
+        default="ssbroyden",
     )
     max_steps: int | None = doc("stop after this many accepted steps", default=None)
     max_seconds: float | None = doc("stop after this much time in the stage", default=None, unit="s")

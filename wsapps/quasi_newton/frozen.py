@@ -28,6 +28,10 @@ class FrozenObjective:
         objective: on that device; its trainable parameters are the vector, in their order.
         seed: of the global generator.
 
+    Attributes:
+        parameters: those that are trained.
+        batches: this rank's micro-batches.
+
     Raises:
         ValueError: no parameter is trainable, or they are of several dtypes.
     """
@@ -38,7 +42,7 @@ class FrozenObjective:
         dtypes = {p.dtype for p in self.parameters}
         if len(dtypes) != 1:
             raise ValueError(f"trainable parameters of one dtype are needed, got {sorted(map(str, dtypes))}")
-        self._batches: list[Batch] = []
+        self.batches: list[Batch] = []
         self._number = 0
         self._latest: Tensor | None = None  # the gradient that was returned last, ...
         self._totals: Totals = {}  # ... and the scalars that came with it
@@ -47,7 +51,7 @@ class FrozenObjective:
         """Take this rank's micro-batches, as many as every other rank's; ``number`` counts the refreshes."""
         if not batches:
             raise ValueError("at least one micro-batch is needed")
-        self._batches = [send_to_device(batch, self._accelerator.device) for batch in batches]
+        self.batches = [send_to_device(batch, self._accelerator.device) for batch in batches]
         self._number = number
 
     def vector(self) -> Tensor:
@@ -68,7 +72,7 @@ class FrozenObjective:
         self._clear()
         seed_global(self._seed, "frozen", self._number, accelerator.process_index)
         with torch.enable_grad():
-            totals = accumulate_gradient(accelerator, self._objective, self._batches)
+            totals = accumulate_gradient(accelerator, self._objective, self.batches)
         gradient = torch.cat([_gradient(parameter) for parameter in self.parameters])
         if accelerator.num_processes > 1:  # each has been multiplied by the number of ranks
             gradient = cast(Tensor, accelerator.reduce(gradient, reduction="mean"))
@@ -102,6 +106,12 @@ class FrozenObjective:
         if self._accelerator.num_processes == 1:
             return tensor
         return cast(Tensor, broadcast(tensor, from_process=0))
+
+    def summed(self, tensor: Tensor) -> Tensor:
+        """The sum of a tensor over all ranks, on all ranks."""
+        if self._accelerator.num_processes == 1:
+            return tensor
+        return cast(Tensor, self._accelerator.reduce(tensor, reduction="sum"))
 
     def _split(self, x: Tensor) -> Sequence[Tensor]:
         return x.split([parameter.numel() for parameter in self.parameters])

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from wsapps import checkpoint
 from wsapps.accelerator import on_main
 from wsapps.errors import UserError
+from wsapps.least_squares import LevenbergMarquardt
 from wsapps.module_state import check_fits, copy_into
 from wsapps.quasi_newton.minimizer import Minimizer
 
@@ -60,7 +61,11 @@ def snapshot(module: nn.Module) -> Snapshot:
 
 
 def save_stage(
-    accelerator: Accelerator, folder: Path, state: StageState, objective: nn.Module, minimizer: Minimizer
+    accelerator: Accelerator,
+    folder: Path,
+    state: StageState,
+    objective: nn.Module,
+    minimizer: Minimizer | LevenbergMarquardt,
 ) -> None:
     """Write a checkpoint into ``folder``, on the first rank, while the others wait.
 
@@ -82,7 +87,7 @@ def load_stage(
     folder: Path | None,
     begun: StageState,
     objective: nn.Module,
-    minimizer: Minimizer,
+    minimizer: Minimizer | LevenbergMarquardt,
 ) -> StageState | None:
     """Continue from the newest valid checkpoint in ``folder``, if any: objective, minimiser and state.
 

@@ -8,15 +8,17 @@ Derivatives of the networks are taken in here, in closed form (:mod:`wsapps.deri
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from wsapps.errors import UserError
-from wsapps.objective import Batch, Objective
+from wsapps.least_squares import LeastSquaresObjective, SampleRows
+from wsapps.objective import Batch
 from wsapps_pde.language.functions import torch_functions
-from wsapps_pde.learning.point_set import PointSet, prepared_of
+from wsapps_pde.learning.point_set import PointSet, prepared_of, prepared_transposed
 from wsapps_pde.learning.sites import Site, known_values, make_sites
 from wsapps_pde.solution.field import SolutionField
 from wsapps_pde.space.drawing import PointSource
@@ -24,7 +26,7 @@ from wsapps_pde.space.drawing import PointSource
 _AT_ONCE = 2**14  # points of an evaluation without gradients
 
 
-class PDEObjective(Objective):
+class PDEObjective(LeastSquaresObjective):
     """Residuals of a problem.
 
     Batches are made by :meth:`batch`: the points of each site, and ``share``, the part of all that they are.
@@ -85,6 +87,16 @@ class PDEObjective(Objective):
         means = self._mean_squares(batch)
         loss = torch.dot(torch.stack(means), self.balance * self.balance.new_tensor(self.term_weights))
         return {"loss_sum": loss, "count": batch["share"], **dict(zip(self.term_names, means, strict=True))}
+
+    def sample_rows(self, batch: Batch) -> list[SampleRows]:
+        """The residuals at a site's points, multiplied so that their squares are the loss."""
+        factors, rows = self.balance * self.balance.new_tensor(self.term_weights), []
+        for site, points in zip(self.sites, self.points, strict=True):
+            mine, factors = factors[: len(site.terms)], factors[len(site.terms) :]
+            samples = prepared_transposed(batch[site.name])
+            samples["scale"] = (mine * samples["weights"][:, None] / len(points)).sqrt()
+            rows.append(SampleRows(samples, partial(self._scaled, site)))
+        return rows
 
     def residuals(self, site: Site, batch: Mapping[str, Tensor]) -> list[Tensor]:
         """Each term of a site at a batch of its points, ``(N,)``."""
@@ -147,6 +159,9 @@ class PDEObjective(Objective):
             for name, value in self.solution.parameters_.values().items()
         }
         return {**{name: totals[name] for name in self.term_names}, **parameters}
+
+    def _scaled(self, site: Site, samples: Mapping[str, Tensor]) -> Tensor:
+        return torch.stack(self.residuals(site, prepared_transposed(samples)), dim=-1) * samples["scale"]
 
     def _mean_squares(self, batch: Batch) -> list[Tensor]:
         """Each term's sum of weighted squares over the batch, divided by the number of all points."""

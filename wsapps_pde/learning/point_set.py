@@ -60,7 +60,7 @@ class PointSet(nn.Module):
             self.attention.fill_(1.0)
 
     def batch(self, part: int, parts: int) -> dict[str, Tensor]:
-        """Every so many-th point, from one on; points are the first dimension of all entries."""
+        """Every so many-th point, from one on; what is prepared has the points last."""
         found = {}
         for name, tensor in self.named_buffers(recurse=False):
             found[name] = tensor[:, part::parts] if name.startswith(_PREPARED) else tensor[part::parts]
@@ -70,6 +70,11 @@ class PointSet(nn.Module):
         with torch.no_grad():
             prepared = solution.prepare(coordinates_ND, self.site.wanted, self.site.parts)
         return {_PREPARED + name: tensor for name, tensor in prepared.items()}
+
+
+def prepared_transposed(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A batch of :meth:`PointSet.batch` with the points first in all entries; from that, the batch again."""
+    return {name: tensor.T if name.startswith(_PREPARED) else tensor for name, tensor in batch.items()}
 
 
 def prepared_of(batch: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
