@@ -51,8 +51,9 @@ def results(tmp_path_factory):
 def single(case: str) -> dict[str, Tensor]:
     """The gradient of all points at once, by autograd alone, and the state of the loss."""
     loss = two_ranks_pde.objective(case)
+    rows = two_ranks_pde.normal_equations(loss, 0, 1, 1)
     loss(loss.batch(0, 1))["loss_sum"].backward()
-    found = {f"gradient {name}": p.grad for name, p in loss.named_parameters() if p.grad is not None}
+    found = rows | {f"gradient {name}": p.grad for name, p in loss.named_parameters() if p.grad is not None}
     return {**found, **{f"state {name}": value for name, value in loss.state_dict().items()}}
 
 
@@ -69,7 +70,8 @@ def test_the_gradient_is_that_of_one_process(results, case):
             elif name.startswith("state"):  # points, balance, weights of points
                 torch.testing.assert_close(value, wanted[name], rtol=1e-12, atol=1e-12)
             else:
-                assert float((value - wanted[name]).abs().max()) <= 1e-12 * float(wanted[name].abs().max()), (
+                most = 1e-9 if name == "rows bend" else 1e-12  # a difference of second order
+                assert float((value - wanted[name]).abs().max()) <= most * float(wanted[name].abs().max()), (
                     name
                 )
 

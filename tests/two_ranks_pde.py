@@ -13,7 +13,9 @@ from torch import Tensor
 
 from wsapps.accelerator import make_accelerator, prepare
 from wsapps.gradient import accumulate_gradient
+from wsapps.least_squares import FrozenResiduals
 from wsapps.optimizer import OptimizerConfig, make_optimizer
+from wsapps.quasi_newton.frozen import FrozenObjective
 from wsapps_pde.learning.balance import BalanceConfig, PointWeightsConfig
 from wsapps_pde.learning.collocation import CollocationConfig
 from wsapps_pde.learning.moving import Moves, MovingObjective
@@ -67,7 +69,19 @@ def gradient(case: str, rank: int, world: int) -> dict[str, Tensor]:
         accelerator, model, [loss.batch(n * world + rank, parts * world) for n in range(parts)]
     )
     found = {f"gradient {name}": p.grad for name, p in loss.named_parameters() if p.grad is not None}
+    found.update(normal_equations(loss, rank, world, parts))
     return {**found, **{f"state {name}": value for name, value in loss.state_dict().items()}}
+
+
+def normal_equations(loss: MovingObjective, rank: int, world: int, parts: int) -> dict[str, Tensor]:
+    """As Levenberg-Marquardt steps take them."""
+    frozen = FrozenObjective(make_accelerator(), loss)
+    frozen.freeze([loss.batch(n * world + rank, parts * world) for n in range(parts)], 0)
+    residuals, x = FrozenResiduals(frozen, loss), frozen.vector()
+    here = residuals.linearize(x)
+    bend = residuals.bend(x, torch.ones_like(x), here)
+    value = torch.tensor([here.value, residuals.value(x)], dtype=torch.float64)
+    return {"rows slope": here.slope, "rows gram": here.gram, "rows value": value, "rows bend": bend}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Optimisation that is not the trainer's loop: a quasi-Newton method on a frozen global batch.
+"""Optimisation that is not the trainer's loop: quasi-Newton or Levenberg-Marquardt on a frozen global batch.
 
 Gradient descent first and this afterwards make one resumable run with one history::
 
@@ -36,15 +36,13 @@ from wsapps.errors import UserError
 from wsapps.finite import Diverged
 from wsapps.history import History
 from wsapps.interrupt import Interrupted, InterruptWatch
-from wsapps.least_squares import FrozenResiduals, LeastSquaresObjective, LevenbergMarquardt
+from wsapps.minimizers import make_minimizer
 from wsapps.module_state import copy_into
 from wsapps.objective import Batch, Objective
 from wsapps.progress import Progress
 from wsapps.quasi_newton.config import QuasiNewtonConfig
 from wsapps.quasi_newton.frozen import FrozenObjective
-from wsapps.quasi_newton.line_search import LineSearch
-from wsapps.quasi_newton.minimize import make_inverse
-from wsapps.quasi_newton.minimizer import Minimizer, Step, Stopping
+from wsapps.quasi_newton.minimizer import Step
 from wsapps.quasi_newton.stage_state import StageState, load_stage, save_stage, snapshot
 from wsapps.seeding import seed_global
 from wsapps.trainer import Evaluate, FitResult
@@ -105,7 +103,7 @@ class QuasiNewtonStage:
             )
         objective.to(self.accelerator.device)
         self._function = FrozenObjective(self.accelerator, objective, config.seed)
-        self.minimizer = self._make_minimizer()
+        self.minimizer = make_minimizer(config, self._function, objective, self.accelerator)
         past = [dict(entry) for entry in history]
         self._state = StageState(step, seconds, seconds, history=past)
         loaded = load_stage(self.accelerator, checkpoints, self._state, objective, self.minimizer)
@@ -179,28 +177,6 @@ class QuasiNewtonStage:
             save_stage(self.accelerator, self.checkpoints, self._state, self.objective, self.minimizer)
             self._saved_step = self.step
         self._last_save = time.monotonic()
-
-    def _make_minimizer(self) -> Minimizer | LevenbergMarquardt:
-        config, x = self.config, self._function.vector()
-        stopping = Stopping(config.gradient_tolerance, config.tolerance, config.patience)
-        if config.method == "levenberg_marquardt":
-            if not isinstance(self.objective, LeastSquaresObjective):
-                raise TypeError(f"{type(self.objective).__name__} does not say that it is a sum of squares")
-            residuals = FrozenResiduals(self._function, self.objective)
-            return LevenbergMarquardt(residuals, x, stopping, self._function.from_first)
-        inverse = None
-        if self.accelerator.is_main_process:
-            inverse = make_inverse(config.method, x, config.memory, config.dense_limit_bytes)
-        # In float32 differences of values drown in rounding earlier.
-        resolution = max(1e-6, 32 * torch.finfo(x.dtype).eps)
-        return Minimizer(
-            self._function,
-            x,
-            inverse,
-            LineSearch(resolution=resolution, evaluations=config.evaluations),
-            stopping,
-            self._function.from_first,
-        )
 
     def _begin(self) -> None:
         """Take the batch: the first one, or the one in use when the checkpoint was written."""

@@ -32,7 +32,11 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32}
 class StagesConfig:
     """How a run is divided between gradient descent and the quasi-Newton stage after it."""
 
-    descent: float = doc("part of the run's time, or steps, that gradient descent gets", default=0.15)
+    descent: float | None = doc(
+        "part of the run's time, or steps, that gradient descent gets; by default 0.15, and before "
+        "levenberg_marquardt a twentieth of the time, or half of the steps",
+        default=None,
+    )
     method: Literal["levenberg_marquardt", "ssbroyden", "ssbfgs", "bfgs", "lbfgs", "none"] = doc(
         "the quasi-Newton method; none leaves all to gradient descent", default="ssbroyden"
     )
@@ -43,15 +47,24 @@ class StagesConfig:
     )
 
     def __post_init__(self) -> None:
-        if not 0 <= self.descent <= 1:
+        if self.descent is not None and not 0 <= self.descent <= 1:
             raise ValueError(f"descent is a part and must be in [0, 1], got {self.descent}")
         if self.refresh_every is not None:
             not_negative(self, "refresh_every")
 
     @property
     def large_steps(self) -> bool:
-        """Whether a step of the stage is worth, and costs, fifty of the other methods'."""
+        """Whether a step of the stage is worth, and costs, many of the other methods'."""
         return self.method == "levenberg_marquardt"
+
+    @property
+    def descent_part(self) -> tuple[float, float]:
+        """Of the steps, and of the time, that gradient descent gets."""
+        if self.method == "none":
+            return 1.0, 1.0
+        if self.descent is not None:
+            return self.descent, self.descent
+        return (0.5, 0.05) if self.large_steps else (0.15, 0.15)
 
     @property
     def refresh(self) -> int:
@@ -165,24 +178,25 @@ def window_config(config: SolveConfig, number: int, seconds: float) -> SolveConf
 
 def descent_config(config: SolveConfig) -> TrainerConfig | None:
     """The trainer's settings for the part that gradient descent gets; None if it gets none."""
-    part, trainer = _descent_part(config), config.trainer
-    if part == 0:
+    part_of_steps, part_of_time = config.stages.descent_part
+    trainer = _staged(config)
+    if part_of_steps == 0:
         return None
 
     def steps(whole: int | None) -> int | None:
-        return None if whole is None else max(1, round(whole * part))
+        return None if whole is None else max(1, round(whole * part_of_steps))
 
     return replace(
         trainer,
         max_steps=steps(trainer.max_steps),
-        max_seconds=None if trainer.max_seconds is None else trainer.max_seconds * part,
+        max_seconds=None if trainer.max_seconds is None else trainer.max_seconds * part_of_time,
         default_steps=steps(trainer.default_steps),
     )
 
 
 def quasi_newton_config(config: SolveConfig, steps: int, seconds: float) -> QuasiNewtonConfig | None:
     """The stage's settings for what ``steps`` and ``seconds`` of gradient descent left; None if nothing."""
-    trainer = config.trainer
+    trainer = _staged(config)
     max_steps = None if trainer.last_step is None else trainer.last_step - steps
     max_seconds = None if trainer.max_seconds is None else trainer.max_seconds - seconds
     over = any(limit is not None and limit <= 0 for limit in (max_steps, max_seconds))
@@ -194,11 +208,15 @@ def quasi_newton_config(config: SolveConfig, steps: int, seconds: float) -> Quas
         max_seconds=max_seconds,
         refresh_every=config.stages.refresh,
         seed=trainer.seed,
-        compile=trainer.compile and _descent_part(config) == 0,
+        compile=trainer.compile and config.stages.descent_part[0] == 0,
         log_every=max(1, trainer.log_every // 10) if config.stages.large_steps else trainer.log_every,
         checkpoint_seconds=trainer.checkpoint_seconds,
     )
 
 
-def _descent_part(config: SolveConfig) -> float:
-    return 1.0 if config.stages.method == "none" else config.stages.descent
+def _staged(config: SolveConfig) -> TrainerConfig:
+    """The trainer's settings, with a tenth of the steps by default where those of the stage are large."""
+    trainer = config.trainer
+    if trainer.default_steps is None or not config.stages.large_steps:
+        return trainer
+    return replace(trainer, default_steps=max(1, trainer.default_steps // 10))

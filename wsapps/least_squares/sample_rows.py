@@ -41,6 +41,11 @@ class SampleRows:
 class LeastSquaresObjective(Objective):
     """An objective whose loss is a sum of squares: that of all rows of all batches of all ranks."""
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether :meth:`sample_rows` can be differentiated by ``torch.func``."""
+        return True
+
     @abstractmethod
     def sample_rows(self, batch: Batch) -> Sequence[SampleRows]:
         """The rows of a batch; their squares add up to its ``loss_sum / count``, over all batches."""
@@ -73,5 +78,5 @@ def residuals_and_jacobian(objective: nn.Module, rows: SampleRows) -> tuple[Tens
     with torch.no_grad():
         found = vmap(jacrev(of_one, has_aux=True), in_dims=(None, 0))(parameters, dict(rows.samples))
     jacobian, residuals = found
-    flat = torch.cat([jacobian[name].flatten(2) for name in parameters], dim=-1)
+    flat = torch.cat([jacobian[name].reshape(*residuals.shape, -1) for name in parameters], dim=-1)
     return residuals.flatten(), flat.flatten(0, 1)

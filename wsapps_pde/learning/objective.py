@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from wsapps.errors import UserError
+from wsapps.jets import has_jet
 from wsapps.least_squares import LeastSquaresObjective, SampleRows
 from wsapps.objective import Batch
 from wsapps_pde.language.functions import torch_functions
@@ -87,6 +88,11 @@ class PDEObjective(LeastSquaresObjective):
         means = self._mean_squares(batch)
         loss = torch.dot(torch.stack(means), self.balance * self.balance.new_tensor(self.term_weights))
         return {"loss_sum": loss, "count": batch["share"], **dict(zip(self.term_names, means, strict=True))}
+
+    @property
+    def has_rows(self) -> bool:
+        """Nested autograd, which fields without rules for jets need, cannot be differentiated so."""
+        return all(has_jet(network.field) for network in self.solution.networks)
 
     def sample_rows(self, batch: Batch) -> list[SampleRows]:
         """The residuals at a site's points, multiplied so that their squares are the loss."""
