@@ -14,13 +14,13 @@ from small_problems import objective, shipped
 from torch import nn
 
 from wsapps.accelerator import make_accelerator
-from wsapps.config import default_config_dir
+from wsapps.config import default_config_dir, load_config
 from wsapps.least_squares import FrozenResiduals, LevenbergMarquardt
 from wsapps.quasi_newton import Minimizer, QuasiNewtonConfig
 from wsapps.quasi_newton.frozen import FrozenObjective
 from wsapps.seeding import generator
 from wsapps.stages import QuasiNewtonStage
-from wsapps_pde.config import StagesConfig
+from wsapps_pde.config import SolveConfig, StagesConfig, descent_config, quasi_newton_config
 from wsapps_pde.solve import main
 
 FILES = sorted((default_config_dir("pde") / "problem").glob("*.yaml"))
@@ -141,3 +141,14 @@ def test_matrices_that_are_too_large_get_another_method(caplog):
 def test_what_a_method_takes_by_default(settings, refresh, descent):
     stages = StagesConfig(**settings)
     assert (stages.refresh, stages.descent_part) == (refresh, descent)
+
+
+def test_a_run_without_limits_takes_fewer_of_its_large_steps():
+    folder = default_config_dir("pde")
+    for method, descent, rest in (("levenberg_marquardt", 200, 200), ("ssbroyden", 900, 5100)):
+        overrides = ["trainer.default_steps=6000", f"stages.method={method}"]
+        config = load_config(SolveConfig, "solve", config_dir=folder, overrides=overrides)
+        first, second = descent_config(config), quasi_newton_config(config, descent, 1.0)
+        assert first is not None
+        assert second is not None
+        assert (first.last_step, second.max_steps) == (descent, rest)

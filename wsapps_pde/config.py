@@ -25,6 +25,7 @@ from wsapps_pde.solution.field import SolutionField
 from wsapps_pde.solution.windowed import AnySolution, whole
 
 _LEAST_PART = 0.1  # of max_seconds, what is left to time windows however long the earlier ones took
+_LARGE = 15  # steps of other methods, that one of Levenberg-Marquardt stands for in a run's default
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -215,8 +216,8 @@ def quasi_newton_config(config: SolveConfig, steps: int, seconds: float) -> Quas
 
 
 def _staged(config: SolveConfig) -> TrainerConfig:
-    """The trainer's settings, with a tenth of the steps by default where those of the stage are large."""
+    """The trainer's settings, with fewer steps by default where those of the stage are large."""
     trainer = config.trainer
     if trainer.default_steps is None or not config.stages.large_steps:
         return trainer
-    return replace(trainer, default_steps=max(1, trainer.default_steps // 10))
+    return replace(trainer, default_steps=max(1, trainer.default_steps // _LARGE))
