@@ -8,11 +8,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from wsapps.config import default_config_dir
 from wsapps.fields import SinusoidalField
 from wsapps_pde.learning.objective import PDEObjective
 from wsapps_pde.problems.problem import Problem
 from wsapps_pde.problems.problem_file import ProblemConfig, load_problem
 from wsapps_pde.solution.field import SolutionField
+
+#: The shipped problems, and those of them that have residuals.
+FILES = sorted((default_config_dir("pde") / "problem").glob("*.yaml"))
+LIBRARY = [path.stem for path in FILES if "residuals: []" not in path.read_text(encoding="utf-8")]
 
 HEAT: dict[str, Any] = {
     "domain": {"x": [0, 1], "t": [0, 2]},

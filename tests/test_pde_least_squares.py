@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_problems import objective, shipped
+from small_problems import LIBRARY, objective, shipped
 from torch import nn
 
 from wsapps.accelerator import make_accelerator
@@ -22,9 +22,6 @@ from wsapps.seeding import generator
 from wsapps.stages import QuasiNewtonStage
 from wsapps_pde.config import SolveConfig, StagesConfig, descent_config, quasi_newton_config
 from wsapps_pde.solve import main
-
-FILES = sorted((default_config_dir("pde") / "problem").glob("*.yaml"))
-LIBRARY = [path.stem for path in FILES if "residuals: []" not in path.read_text(encoding="utf-8")]
 
 MINE = """
 name: mine

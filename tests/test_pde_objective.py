@@ -11,12 +11,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_problems import HEAT, objective, problem, shipped, small_field, solution
+from small_problems import FILES, HEAT, LIBRARY, objective, problem, shipped, small_field, solution
 from torch import Tensor
 
 from tests.user_errors import one_line_error
 from wsapps import jets
-from wsapps.config import default_config_dir
 from wsapps.derivatives import autograd_derivatives
 from wsapps.fields import SincField, TanhField, WireField
 from wsapps.jets import Jet, JetSpace, has_jet
@@ -30,8 +29,6 @@ from wsapps_pde.solution.bounded_parameters import BoundedParameters
 from wsapps_pde.solution.field import SolutionField
 from wsapps_pde.space.drawing import PointSource
 
-FILES = sorted((default_config_dir("pde") / "problem").glob("*.yaml"))
-LIBRARY = [path.stem for path in FILES if "residuals: []" not in path.read_text(encoding="utf-8")]
 EXACT = [path.stem for path in FILES if "exact:" in path.read_text(encoding="utf-8")]
 FUNCTIONS = torch_functions(torch.float64)
 

@@ -31,7 +31,7 @@ _FALL, _EASE, _RISE = 1 / 3, 1 / 1.5, 2.0  # ... by these factors
 _MOST_TRIALS = 30  # of one step, each with more damping
 _LEAST = 1e-6  # the least element of Marquardt's D beside the largest, which is 1
 _COMPARED = 5  # steps after which both are tried again
-_NUMBERS = ("value", "norm", "reference", "identity_damping", "diagonal_damping")
+_NUMBERS = ("value", "norm", "reference")
 _COUNTS = ("steps", "evaluations", "failures", "idle", "scaled")
 
 
@@ -62,7 +62,7 @@ class LevenbergMarquardt:
         self.gradient = torch.zeros_like(self.x)
         self.value = self.reference = math.nan
         self.norm = math.inf
-        self.identity_damping = self.diagonal_damping = 0.0  # none yet
+        self.dampings = [0.0, 0.0]  # with D the identity, and the diagonal; none yet
         self.scaled = 0  # whether D is the diagonal
         self._here: Linearization | None = None  # at x; not part of the state
         self.steps = self.evaluations = self.failures = self.idle = 0
@@ -76,12 +76,12 @@ class LevenbergMarquardt:
         self._linearized()
         self.reference, self.failures, self.idle = self.value, 0, 0
         if not keep_inverse:
-            self.identity_damping = self.diagonal_damping = 0.0
+            self.dampings = [0.0, 0.0]
 
     @property
     def damping(self) -> float:
         """Of the last step."""
-        return self._dampings[self.scaled]
+        return self.dampings[self.scaled]
 
     @property
     def finished(self) -> str:
@@ -115,13 +115,14 @@ class LevenbergMarquardt:
             self._accept(*lower[self.scaled])
             return Step(True, self.damping, self.evaluations - before)
         self.failures += 1
-        self.identity_damping = self.diagonal_damping = 0.0
+        self.dampings = [0.0, 0.0]
         return Step(False, 0.0, self.evaluations - before)
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors (those in use, not copies) and numbers, from which a run continues bit for bit."""
         state: dict[str, Any] = {name: getattr(self, name) for name in (*_NUMBERS, *_COUNTS)}
-        return state | {"method": "levenberg_marquardt", "x": self.x, "gradient": self.gradient}
+        state |= {"x": self.x, "gradient": self.gradient, "dampings": list(self.dampings)}
+        return state | {"method": "levenberg_marquardt"}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved state; nothing has to be evaluated.
@@ -135,11 +136,12 @@ class LevenbergMarquardt:
         try:
             numbers = {name: float(state[name]) for name in _NUMBERS}
             counts = {name: int(state[name]) for name in _COUNTS}
+            identity, diagonal = (float(damping) for damping in state["dampings"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"it is damaged: {type(error).__name__} {error}") from error
         for name, value in (tensors | numbers | counts).items():
             setattr(self, name, value)
-        self._here = None
+        self.dampings, self._here = [identity, diagonal], None
 
     def _linearized(self) -> Linearization:
         self._here = self.function.linearize(self.x)
@@ -149,17 +151,13 @@ class LevenbergMarquardt:
         self.value, self.norm = self._numbers(value, self.gradient.norm())
         return self._here
 
-    @property
-    def _dampings(self) -> tuple[float, float]:
-        return self.identity_damping, self.diagonal_damping
-
     def _search(self, here: Linearization, scaled: int, largest: float) -> tuple[float, Tensor] | None:
         """A lower value and the step to it, with more damping until there is one; None where there is none.
 
         Args:
             scaled: whether D is the diagonal of J'J, divided by its largest element, or the identity.
         """
-        damping, rise, found = self._dampings[scaled] or _FIRST * largest, _RISE, None
+        damping, rise, found = self.dampings[scaled] or _FIRST * largest, _RISE, None
         D = here.gram.diagonal() / largest if scaled else torch.ones_like(self.x)
         D = D.clamp_min(_LEAST)
         for _ in range(_MOST_TRIALS):
@@ -171,10 +169,7 @@ class LevenbergMarquardt:
                 )
                 break
             damping, rise = damping * rise, rise * _RISE
-        if scaled:
-            self.diagonal_damping = damping
-        else:
-            self.identity_damping = damping
+        self.dampings[scaled] = damping
         return found
 
     def _trial(self, here: Linearization, added: Tensor) -> tuple[float, float, Tensor]:

@@ -76,6 +76,11 @@ class PDEObjective(LeastSquaresObjective):
         """The points of each site."""
         return cast(list[PointSet], list(self._points))
 
+    @property
+    def factors(self) -> Tensor:
+        """What each term's mean square is multiplied by, (K,): its balance and its weight."""
+        return self.balance * self.balance.new_tensor(self.term_weights)
+
     def batch(self, part: int, parts: int) -> Batch:
         """Micro-batch ``part`` of ``parts`` over all ranks: a share of every site's points."""
         batch: dict[str, Any] = {
@@ -86,7 +91,7 @@ class PDEObjective(LeastSquaresObjective):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         means = self._mean_squares(batch)
-        loss = torch.dot(torch.stack(means), self.balance * self.balance.new_tensor(self.term_weights))
+        loss = torch.dot(torch.stack(means), self.factors)
         return {"loss_sum": loss, "count": batch["share"], **dict(zip(self.term_names, means, strict=True))}
 
     @property
@@ -96,7 +101,7 @@ class PDEObjective(LeastSquaresObjective):
 
     def sample_rows(self, batch: Batch) -> list[SampleRows]:
         """The residuals at a site's points, multiplied so that their squares are the loss."""
-        factors, rows = self.balance * self.balance.new_tensor(self.term_weights), []
+        factors, rows = self.factors, []
         for site, points in zip(self.sites, self.points, strict=True):
             mine, factors = factors[: len(site.terms)], factors[len(site.terms) :]
             samples = prepared_transposed(batch[site.name])
@@ -132,7 +137,7 @@ class PDEObjective(LeastSquaresObjective):
             batches = [points.batch(0, 1)]
         else:
             batches = [{"coordinates": part} for part in coordinates.split(_AT_ONCE)]
-        factors = (self.balance * self.balance.new_tensor(self.term_weights))[: len(site.terms)]
+        factors = self.factors[: len(site.terms)]
         sizes = []
         for batch in batches:
             squares = torch.stack([residual.square() for residual in self.residuals(site, batch)], dim=-1)
