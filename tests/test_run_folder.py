@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from wsapps import run_folder
+from wsapps import lock, run_folder
 from wsapps.errors import UserError
 from wsapps.run_folder import RunFolder, default_path
 
@@ -151,7 +151,7 @@ def test_a_place_that_cannot_be_written_is_one_line():
 
 # --- one writer at a time ---------------------------------------------------------------------------------
 
-needs_locks = pytest.mark.skipif(run_folder.fcntl is None, reason="the system has no flock")
+needs_locks = pytest.mark.skipif(lock.fcntl is None, reason="the system has no flock")
 
 HOLD = """
 import os, sys, time

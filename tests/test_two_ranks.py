@@ -117,7 +117,7 @@ def test_only_the_first_rank_touches_the_run_folder(results):
 def test_an_error_on_the_first_rank_is_raised_on_both(results):
     said = results[1]
     assert [each["main"] for each in said] == ["rank 0", "rank 0"]
-    assert [each["user error"] for each in said] == [["UserError", "the data are missing"]] * 2
+    assert [each["user error"] for each in said] == [["Busy", "the data are missing"]] * 2
     assert said[0]["bug"] == ["ZeroDivisionError", "a bug"]
     assert said[1]["bug"] == ["RuntimeError", "ZeroDivisionError on the first rank: a bug"]
     for each in said:

@@ -14,10 +14,11 @@ import torch
 from noisy_objective import NoisyObjective, config, points
 from safetensors.torch import save_file
 
-from wsapps import Interrupted, SinusoidalField, UserError, checkpoint
+from wsapps import Interrupted, SinusoidalField, checkpoint
 from wsapps.accelerator import make_accelerator, on_main, prepare
 from wsapps.field_objective import FieldObjective
 from wsapps.gradient import accumulate_gradient
+from wsapps.lock import Busy
 from wsapps.objective import Batch, Objective
 from wsapps.optimizer import OptimizerConfig, make_optimizer
 from wsapps.projection import ProjectionConfig, output_solver
@@ -95,7 +96,7 @@ def compute(folder: Path, rank: int) -> None:
     save_file(tensors, folder / f"tensors_{rank}.safetensors")
 
     def user_error() -> None:
-        raise UserError("the data are missing")
+        raise Busy("the data are missing")
 
     def bug() -> None:
         raise ZeroDivisionError("a bug")

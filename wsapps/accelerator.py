@@ -88,20 +88,20 @@ def on_main(accelerator: Accelerator, action: Callable[[], T]) -> T:
     """
     if accelerator.num_processes == 1:
         return action()
-    outcome: list[Any] = [None, None, None]  # result, UserError's text, other error's text
+    outcome: list[Any] = [None, None, None]  # result, UserError, other error's text
     failure: Exception | None = None
     if accelerator.is_main_process:
         try:
             outcome[0] = action()
         except UserError as error:
-            failure, outcome[1] = error, str(error)
+            failure = outcome[1] = error
         except Exception as error:
             failure, outcome[2] = error, f"{type(error).__name__} on the first rank: {error}"
     outcome = broadcast_object_list(outcome)
     if failure is not None:
         raise failure
     if outcome[1] is not None:
-        raise UserError(outcome[1])
+        raise outcome[1]
     if outcome[2] is not None:
         raise RuntimeError(outcome[2])
     return outcome[0]

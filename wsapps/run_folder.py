@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import logging
 import math
-import os
 import re
 import time
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-try:
-    import fcntl
-except ImportError:  # Windows: runs are not locked there
-    fcntl = None
-
 from wsapps.atomic import explained, is_temporary, write_json, write_text
 from wsapps.errors import UserError
+from wsapps.lock import Lock
 
 Status = Literal["new", "resume", "finished"]
 _CONFIG = "config.yaml"
@@ -30,7 +22,6 @@ _METRICS = "metrics.json"
 _LOCK = ".lock"
 _TEXT_METRICS = ("device", "version")
 _SHOWN_DIFFERENCES = 5
-_log = logging.getLogger("wsapps")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +46,8 @@ class RunFolder:
         ``"trainer.seed: 0 in the run folder, 1 now"``; it is asked for a begun or finished run only.
 
         Raises :class:`UserError`, and leaves the folder as it was, when the configuration differs, when the
-        folder holds something else than a run, when another process is writing to it, or when it cannot be
-        written.
+        folder holds something else than a run, when another process is writing to it (:class:`Busy`), or
+        when it cannot be written.
         """
         path = Path(path)
         with explained("use the run folder", path):
@@ -154,45 +145,20 @@ class RunFolder:
             )
         return {name: math.nan if value is None else value for name, value in metrics.items()}
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out once more, after :meth:`close`; raises :class:`Busy` as it may."""
+        with explained("use the run folder", self.path):
+            lock = Lock(self.path / _LOCK)
+        try:
+            yield
+        finally:
+            lock.close()
+
     def close(self) -> None:
         """Let other processes write to the folder; the end of the process, of whatever kind, does it too."""
         if self.lock is not None:
             self.lock.close()
-
-
-class Lock:
-    """An exclusive lock on the file at `path`, held until :meth:`close` or the death of this process.
-
-    The kernel holds it, not the file's existence, so that a killed process leaves no stale lock. Raises
-    :class:`UserError` when another process holds it. Where files cannot be locked there is none.
-    """
-
-    def __init__(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        self._finalizer = weakref.finalize(self, os.close, descriptor)
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
-                self.close()
-                raise UserError(
-                    f"{path.parent} is being written by another process (pid {owner}); "
-                    "wait for it, stop it, or choose another out="
-                ) from error
-            _log.warning("%s cannot be locked (%s): start no second run in it", path, error.strerror)
-            return
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
-        # A forked worker (a DataLoader's) shares the lock, and would keep it when this process is killed.
-        mine = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: (held := mine()) and held.close())
-
-    def close(self) -> None:
-        """Release the lock; a second call does nothing."""
-        self._finalizer()
 
 
 def default_path(application: str, name: str, root: Path = Path("runs")) -> Path:

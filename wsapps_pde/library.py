@@ -1,7 +1,7 @@
 """``python -m wsapps_pde.library out=DIR``: solve many problems and tabulate how well.
 
 Each problem is a run folder of its own; a finished one is not repeated and an interrupted one continues, so
-that the command can be killed and called again.
+that the command can be killed and called again, and started again beside itself: processes share them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from wsapps.cpu import prepare_cpu
 from wsapps.report import Figure, Section, TextTable, write_report
 from wsapps.run import Run, one_of_many, open_run
 from wsapps.run_folder import RunFolder
+from wsapps.shared_runs import do_each, share_run, write_alone
 from wsapps_pde.config import SolveConfig
 from wsapps_pde.solve import prepare, solve_problem, with_own_settings
 
@@ -63,14 +64,15 @@ def library(arguments: Sequence[str]) -> None:
     accelerator = make_accelerator()
     names = config.problems or shipped_problems()
     configs = [_solve_config(name, config) for name in names]
-    with open_run(config, "pde", "library", accelerator) as run:
-        for number, solve_config in enumerate(configs, start=1):
+    with share_run(config, "pde", "library", accelerator) as run:
+
+        def solve(numbered: tuple[int, SolveConfig]) -> None:
+            number, solve_config = numbered
             run.say("problem %d of %d: %s", number, len(configs), solve_config.problem.name)
             _solve(solve_config, run)
-        if run.is_main:
-            _write(run.folder, [Path(each.out or ".") for each in configs])
-        accelerator.wait_for_everyone()
-        run.say("the table: %s", run.folder.path / "index.html")
+
+        do_each(list(enumerate(configs, start=1)), solve, run)
+        write_alone(run, lambda: _write(run.folder, [Path(each.out or ".") for each in configs]))
 
 
 def _solve_config(name: str, config: LibraryConfig) -> SolveConfig:

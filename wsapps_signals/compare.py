@@ -1,7 +1,8 @@
 """``python -m wsapps_signals.compare``: methods x signals x seeds, as tables and a page.
 
 Every cell is a run folder of its own under ``cells/``. A finished one is not repeated and an interrupted one
-continues, so that the command can be killed and called again.
+continues, so that the command can be killed and called again, and started again beside itself: one process a
+GPU, or a core, which share the cells.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from wsapps.config import doc, load_or_help
 from wsapps.cpu import prepare_cpu
 from wsapps.errors import UserError
 from wsapps.run import Run, one_of_many, open_run
+from wsapps.shared_runs import do_each, share_run, write_alone
 from wsapps_signals.comparison.cells import Cell, Outcome, best_rate, read_outcome
 from wsapps_signals.comparison.report import write_comparison
 from wsapps_signals.config import fit_config
@@ -98,12 +100,9 @@ def compare(arguments: Sequence[str]) -> None:
     accelerator = make_accelerator()
     _check(config)
     name = f"{config.suite.name}-{config.protocol.name}"
-    with open_run(config, "signals", name, accelerator) as run:
+    with share_run(config, "signals", name, accelerator) as run:
         outcomes = _run_all(config, run)
-        if run.is_main:
-            write_comparison(run.folder, name, outcomes)
-        accelerator.wait_for_everyone()
-        run.say("tables and pictures: %s", run.folder.path / "index.html")
+        write_alone(run, lambda: write_comparison(run.folder, name, outcomes))
 
 
 def _check(config: CompareConfig) -> None:
@@ -120,22 +119,30 @@ def _check(config: CompareConfig) -> None:
 
 def _run_all(config: CompareConfig, run: Run) -> list[Outcome]:
     """Fit every cell that is not finished; the outcomes, each method at its own learning rate."""
-    outcomes: list[Outcome] = []
     signals: dict[str, Signal] = {}
     rates = config.protocol.learning_rates or [None]
     cells = list(_cells(config, run.folder.path))
     trials = [cell for cell in cells if cell.seed == 0]
-    for number, cell in enumerate(trials, start=1):
-        run.say("cell %d of %d: %s", number, len(trials), cell.title)
-        outcomes.append(_run_cell(cell, signals, run.accelerator))
-    for cell in (cell for cell in cells if cell.seed > 0):
-        if len(rates) == 1 or cell.rate == best_rate(outcomes, cell.signal, cell.method):
-            run.say("another seed: %s", cell.title)
-            outcomes.append(_run_cell(cell, signals, run.accelerator))
-    return outcomes
+    numbers = {cell.title: number for number, cell in enumerate(trials, start=1)}
+
+    def fit(cell: Cell) -> None:
+        number = f"{numbers[cell.title]} of {len(trials)}" if cell.title in numbers else "of another seed"
+        run.say("cell %s: %s", number, cell.title)
+        _run_cell(cell, signals, run.accelerator)
+
+    do_each(trials, fit, run)
+    outcomes = [read_outcome(cell) for cell in trials]
+    others = [
+        cell
+        for cell in cells
+        if cell.seed > 0 and (len(rates) == 1 or cell.rate == best_rate(outcomes, cell.signal, cell.method))
+    ]
+    do_each(others, fit, run)
+    return outcomes + [read_outcome(cell) for cell in others]
 
 
-def _run_cell(cell: Cell, signals: dict[str, Signal], accelerator: Accelerator) -> Outcome:
+def _run_cell(cell: Cell, signals: dict[str, Signal], accelerator: Accelerator) -> None:
+    """Fit a cell that is not finished. Raises Busy where another process is at it."""
     with open_run(cell.config, "signals", cell.title, accelerator) as run:
         if run.folder.status != "finished":
             if cell.signal not in signals:
@@ -144,7 +151,6 @@ def _run_cell(cell: Cell, signals: dict[str, Signal], accelerator: Accelerator) 
             with one_of_many(run):
                 fit_signal(make_problem(cell.config, signals[cell.signal]), run)
         accelerator.wait_for_everyone()
-    return read_outcome(cell)
 
 
 def _cells(config: CompareConfig, out: Path) -> Iterator[Cell]:

@@ -1,0 +1,122 @@
+"""Several processes share the parts of a run: none is done twice, none is left, and one writes the tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from wsapps import shared_runs
+from wsapps.accelerator import make_accelerator
+from wsapps.errors import UserError
+from wsapps.lock import Busy
+from wsapps.run import open_run
+from wsapps.shared_runs import do_each, share_run, write_alone
+
+pytest.importorskip("fcntl", reason="runs are not locked on this system")
+
+
+@dataclass
+class Config:
+    """Of all parts, or of one."""
+
+    out: str
+    seed: int = 0
+
+
+@pytest.fixture
+def whole(tmp_path):
+    return Config(str(tmp_path / "whole"))
+
+
+@pytest.fixture
+def parts(tmp_path):
+    return [Config(str(tmp_path / "whole" / "parts" / name)) for name in "abc"]
+
+
+def opened(config: Config):
+    """As another process has it: a lock belongs to who opened the file, not to the process."""
+    return open_run(config, "tests", "part", make_accelerator())
+
+
+def do(part: Config, done: list[str]) -> None:
+    with opened(part) as run:
+        if run.folder.status != "finished":
+            done.append(Path(part.out).name)
+            run.folder.write_metrics({"seed": part.seed})
+
+
+def shared(config: Config):
+    return share_run(config, "tests", "whole", make_accelerator())
+
+
+def test_what_another_process_is_at_comes_last_and_is_done_where_that_one_dies(whole, parts, monkeypatch):
+    done: list[str] = []
+    other = opened(parts[0])
+
+    def dies(seconds: float) -> None:
+        assert done == ["b", "c"]
+        other.__exit__(None, None, None)
+
+    monkeypatch.setattr(shared_runs.time, "sleep", dies)
+    with shared(whole) as run:
+        other.__enter__()
+        do_each(parts, lambda part: do(part, done), run)
+    assert done == ["b", "c", "a"]
+
+
+def test_what_another_process_finishes_is_not_done_again(whole, parts, monkeypatch):
+    done: list[str] = []
+    other = opened(parts[1])
+
+    def finishes(seconds: float) -> None:
+        theirs.folder.write_metrics({"seed": 7})
+        other.__exit__(None, None, None)
+
+    monkeypatch.setattr(shared_runs.time, "sleep", finishes)
+    with shared(whole) as run:
+        theirs = other.__enter__()
+        do_each(parts, lambda part: do(part, done), run)
+    assert done == ["a", "c"]
+
+
+def test_two_processes_are_in_a_shared_run_and_one_of_them_writes(whole):
+    written: list[str] = []
+    with shared(whole) as first, shared(whole) as second:
+
+        def write() -> None:
+            write_alone(second, lambda: written.append("second"))
+            written.append("first")
+
+        write_alone(first, write)
+        assert written == ["first"]
+        write_alone(second, lambda: written.append("second, later"))
+    assert written == ["first", "second, later"]
+
+
+def test_a_shared_run_waits_for_one_that_is_being_written(whole, monkeypatch):
+    with shared(whole) as run:
+        writing = run.folder.locked()
+        writing.__enter__()
+        monkeypatch.setattr(shared_runs.time, "sleep", lambda seconds: writing.__exit__(None, None, None))
+        with shared(whole) as another:
+            assert another.folder.path == run.folder.path
+
+
+def test_another_configuration_is_refused(whole):
+    with (
+        shared(whole),
+        pytest.raises(UserError, match="seed: 0 in the run folder, 1 now"),
+        shared(Config(whole.out, seed=1)),
+    ):
+        pass
+
+
+def test_errors_of_a_part_are_not_taken_for_a_lock(whole, parts):
+    def bad(part: Config) -> None:
+        raise UserError("the part is wrong")
+
+    with shared(whole) as run, pytest.raises(UserError, match="the part is wrong") as caught:
+        do_each(parts, bad, run)
+    assert not isinstance(caught.value, Busy)
