@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 from pathlib import Path
@@ -106,6 +107,8 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(written, tmp_path, call
 
 
 def test_fields_that_need_nested_autograd_get_another_method(caplog):
+    caplog.set_level(logging.INFO, "wsapps")
+
     def foreign(in_features: int, out_features: int) -> nn.Module:
         return nn.Sequential(nn.Linear(in_features, 5), nn.Softplus(), nn.Linear(5, out_features))
 
@@ -116,6 +119,7 @@ def test_fields_that_need_nested_autograd_get_another_method(caplog):
     assert isinstance(stage.minimizer, Minimizer)
     assert "using ssbroyden" in caplog.text
     assert stage.fit().steps == 2
+    assert "ssbroyden: 2 steps" in caplog.text
 
 
 def test_matrices_that_are_too_large_get_another_method(caplog):

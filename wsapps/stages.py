@@ -113,7 +113,7 @@ class QuasiNewtonStage:
         is_main = self.accelerator.is_main_process
         self._history = History(self._state.history, tensorboard, self.step, is_main)
         self._progress = Progress(
-            config.last_step, config.max_seconds, show_progress and is_main, f"{config.method} "
+            config.last_step, config.max_seconds, show_progress and is_main, f"{self.minimizer.method} "
         )
         self._last_save = time.monotonic()
         if config.compile:
@@ -308,9 +308,8 @@ class QuasiNewtonStage:
         """Say why it ended, and put the best parameters in."""
         steps, evaluations = self.minimizer.steps, self.minimizer.evaluations
         if self.accelerator.is_main_process:
-            _log.info(
-                "%s: %d steps, %d evaluations; ended as %s", self.config.method, steps, evaluations, reason
-            )
+            method = self.minimizer.method
+            _log.info("%s: %d steps, %d evaluations; ended as %s", method, steps, evaluations, reason)
         if self.config.keep_best and self.best is not None:
             copy_into(self.objective, self._state.best, "the best state")
             if self.accelerator.is_main_process:

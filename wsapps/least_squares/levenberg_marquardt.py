@@ -49,6 +49,8 @@ class LevenbergMarquardt:
         share: a tensor -> the first rank's tensor; None for a single rank.
     """
 
+    method = "levenberg_marquardt"
+
     def __init__(
         self,
         function: LeastSquares,
@@ -122,7 +124,7 @@ class LevenbergMarquardt:
         """Tensors (those in use, not copies) and numbers, from which a run continues bit for bit."""
         state: dict[str, Any] = {name: getattr(self, name) for name in (*_NUMBERS, *_COUNTS)}
         state |= {"x": self.x, "gradient": self.gradient, "dampings": list(self.dampings)}
-        return state | {"method": "levenberg_marquardt"}
+        return state | {"method": self.method}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved state; nothing has to be evaluated.
@@ -130,7 +132,7 @@ class LevenbergMarquardt:
         Raises:
             ValueError: it is of another size, dtype or method; nothing has been changed.
         """
-        if state.get("method") != "levenberg_marquardt":
+        if state.get("method") != self.method:
             raise ValueError("it is not one of Levenberg and Marquardt's method")
         tensors = {name: checked(state, name, self.x) for name in ("x", "gradient")}
         try:

@@ -37,7 +37,9 @@ class Move:
 
 
 class Inverse(Protocol):
-    """An approximation H of the inverse Hessian, symmetric and positive definite."""
+    """An approximation H of the inverse Hessian, symmetric and positive definite; ``method`` names it."""
+
+    method: str
 
     def direction(self, gradient: Tensor) -> Tensor:
         """Minus H times the gradient (n,)."""

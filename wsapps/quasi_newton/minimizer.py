@@ -105,6 +105,11 @@ class Minimizer:
         self._turn()
 
     @property
+    def method(self) -> str:
+        """The name of the method that is used; empty where H lives on another rank."""
+        return "" if self.inverse is None else self.inverse.method
+
+    @property
     def finished(self) -> str:
         """Why there is nothing more to gain, in words; empty where there is."""
         if self.norm <= self.stopping.gradient_tolerance:
