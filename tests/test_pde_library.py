@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from wsapps.errors import UserError
 from wsapps.finite import Diverged
 from wsapps_pde import library
 
@@ -44,6 +45,20 @@ def test_a_problem_that_diverges_has_its_row(tmp_path, monkeypatch, capsys):
     assert run(tmp_path / "lib", "problems=[poisson_2d]") == 0
     assert "| poisson_2d |  | diverged |" in (tmp_path / "lib" / "table.md").read_text()
     assert "residual became NaN" in capsys.readouterr().err
+
+
+def test_a_setting_of_the_problems_gives_the_threads(tmp_path, monkeypatch, capsys):
+    asked: list[int] = []
+
+    def stop():
+        raise UserError("enough")
+
+    monkeypatch.setattr(library, "prepare_cpu", asked.append)
+    monkeypatch.setattr(library, "make_accelerator", stop)
+    out = f"out={tmp_path}"
+    assert library.main([out, "problems=[poisson_2d]", 'settings=["trainer.num_threads=3"]']) == 2
+    assert asked == [3]
+    capsys.readouterr()
 
 
 def test_all_shipped_problems_are_the_default():

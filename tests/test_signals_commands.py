@@ -14,6 +14,7 @@ import yaml
 import wsapps
 from wsapps.fields import FIELDS, parameter_count
 from wsapps_signals import __main__ as console
+from wsapps.errors import UserError
 from wsapps_signals import compare, fit, resample
 
 TINY = ["method.width=16", "trainer.max_steps=6", "trainer.log_every=2"]
@@ -221,6 +222,18 @@ def test_a_suite_without_its_files_ends_before_anything_is_fitted(comparison, tm
     assert compare.main([*comparison, 'settings=["trainer.maxsteps=3"]']) == 2
     assert "max_steps" in capsys.readouterr().err
     assert not (tmp_path / "compared").exists()
+
+
+def test_a_setting_of_the_cells_gives_the_threads(comparison, monkeypatch):
+    asked: list[int] = []
+    monkeypatch.setattr(compare, "prepare_cpu", asked.append)
+    monkeypatch.setattr(compare, "_check", _stop)
+    assert compare.main([*comparison, 'settings=["trainer.num_threads=3"]']) == 2
+    assert asked == [3]
+
+
+def _stop(config):
+    raise UserError("enough")
 
 
 def test_console_script(capsys):

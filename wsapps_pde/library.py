@@ -60,10 +60,9 @@ def library(arguments: Sequence[str]) -> None:
     config = load_or_help(LibraryConfig, "library", "pde", PROGRAM, arguments)
     if config is None:
         return
-    prepare_cpu()
+    configs = [_solve_config(name, config) for name in config.problems or shipped_problems()]
+    prepare_cpu(configs[0].trainer.num_threads)
     accelerator = make_accelerator()
-    names = config.problems or shipped_problems()
-    configs = [_solve_config(name, config) for name in names]
     with share_run(config, "pde", "library", accelerator) as run:
 
         def solve(numbered: tuple[int, SolveConfig]) -> None:

@@ -96,7 +96,7 @@ def compare(arguments: Sequence[str]) -> None:
     config = load_or_help(CompareConfig, "compare", "signals", PROGRAM, arguments)
     if config is None:
         return
-    prepare_cpu()
+    prepare_cpu(next(_cells(config, Path())).config.trainer.num_threads)
     accelerator = make_accelerator()
     _check(config)
     name = f"{config.suite.name}-{config.protocol.name}"
