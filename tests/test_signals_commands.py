@@ -12,9 +12,9 @@ import torch
 import yaml
 
 import wsapps
+from wsapps.errors import UserError
 from wsapps.fields import FIELDS, parameter_count
 from wsapps_signals import __main__ as console
-from wsapps.errors import UserError
 from wsapps_signals import compare, fit, resample
 
 TINY = ["method.width=16", "trainer.max_steps=6", "trainer.log_every=2"]
