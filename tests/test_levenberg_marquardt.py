@@ -163,7 +163,14 @@ def test_the_bend_is_the_second_derivative_along_the_step():
 def test_linear_residuals_are_solved_for():
     A, b = draw(30, 8), draw(30)
     found = minimised(Known(lambda x: A @ x - b), torch.zeros(8, dtype=torch.float64), 25)
-    torch.testing.assert_close(found.x, torch.linalg.lstsq(A, b).solution, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found.x, torch.linalg.lstsq(A, b).solution, rtol=1e-9, atol=1e-9)
+
+
+def test_values_have_all_their_digits():
+    found = minimised(Known(rosenbrock), torch.full((6,), -1.0, dtype=torch.float64), 3)
+    assert found.value == Known(rosenbrock).value(found.x)
+    found.start()
+    assert found.value == Known(rosenbrock).value(found.x)
 
 
 def test_values_never_rise():

@@ -315,6 +315,16 @@ def test_below_the_resolution_of_values_slopes_lead_on(method):
     assert float((found.x - minimum).abs().max()) < 1e-8
 
 
+def test_values_that_are_python_numbers_keep_their_digits():
+    def function(x: Tensor) -> tuple[float, Tensor]:
+        return float(0.5 * x.dot(x)) + 1 / 3, x.clone()
+
+    start = torch.full((4,), 1e-5, dtype=torch.float64)
+    minimizer = Minimizer(function, start, make_inverse("ssbroyden", start))
+    minimizer.start()
+    assert minimizer.value == function(start)[0]  # 1 / 3 and 2e-10: in float32 there is no difference
+
+
 def test_a_minimum_is_left_alone():
     function = quadratic(torch.eye(3, dtype=torch.float64), torch.ones(3, dtype=torch.float64))
     found = minimize(function, torch.ones(3, dtype=torch.float64))

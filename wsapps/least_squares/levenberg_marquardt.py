@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from wsapps.least_squares.linearization import LeastSquares, Linearization
-from wsapps.precision import widest_float
+from wsapps.precision import widened
 from wsapps.quasi_newton.inverse import checked
 from wsapps.quasi_newton.minimizer import Step, Stopping
 
@@ -110,14 +110,16 @@ class LevenbergMarquardt:
         before = self.evaluations
         here = self._here or self._linearized()
         (largest,) = self._numbers(here.gram.diagonal().max())
-        kinds = (0, 1) if self.steps % _COMPARED == 0 else (self.scaled,)
-        found = {kind: self._search(here, kind, largest) for kind in kinds} if self.norm > 0 else {}
-        if lower := {kind: each for kind, each in found.items() if each is not None}:
+        lower: dict[int, tuple[float, Tensor]] = {}
+        for kind in (self.scaled, 1 - self.scaled) if self.norm > 0 else ():
+            if self.steps % _COMPARED == 0 or not lower:
+                found = self._search(here, kind, largest)
+                lower |= {} if found is None else {kind: found}
+        if lower:
             self.scaled = min(lower, key=lambda kind: lower[kind][0])
             self._accept(*lower[self.scaled])
             return Step(True, self.damping, self.evaluations - before)
         self.failures += 1
-        self.dampings = [0.0, 0.0]
         return Step(False, 0.0, self.evaluations - before)
 
     def state_dict(self) -> dict[str, Any]:
@@ -146,12 +148,12 @@ class LevenbergMarquardt:
         self.dampings, self._here = [identity, diagonal], None
 
     def _linearized(self) -> Linearization:
-        self._here = self.function.linearize(self.x)
+        self._here = None  # its matrix would stay beside the new one
+        here = self._here = self.function.linearize(self.x)
         self.evaluations += 1
-        self.gradient = 2 * self._here.slope
-        value = torch.as_tensor(self._here.value, device=self.x.device)
-        self.value, self.norm = self._numbers(value, self.gradient.norm())
-        return self._here
+        self.gradient = 2 * here.slope
+        self.value, self.norm = self._numbers(here.value, self.gradient.norm())
+        return here
 
     def _search(self, here: Linearization, scaled: int, largest: float) -> tuple[float, Tensor] | None:
         """A lower value and the step to it, with more damping until there is one; None where there is none.
@@ -171,7 +173,7 @@ class LevenbergMarquardt:
                 )
                 break
             damping, rise = damping * rise, rise * _RISE
-        self.dampings[scaled] = damping
+        self.dampings[scaled] = damping if found else 0.0
         return found
 
     def _trial(self, here: Linearization, added: Tensor) -> tuple[float, float, Tensor]:
@@ -205,13 +207,11 @@ class LevenbergMarquardt:
 
     def _evaluate(self, x: Tensor) -> float:
         self.evaluations += 1
-        value = self.function.value(x)
-        return self._numbers(torch.as_tensor(value, device=self.x.device))[0]
+        return self._numbers(self.function.value(x))[0]
 
-    def _numbers(self, *values: Tensor) -> list[float]:
+    def _numbers(self, *values: Tensor | float) -> list[float]:
         """Numbers read back from the device, at once; the first rank's."""
-        wide = widest_float(self.x.device)
-        return self._share(torch.stack([value.detach().to(wide) for value in values])).tolist()
+        return self._share(torch.stack([widened(value, self.x.device) for value in values])).tolist()
 
 
 def _solved(factor: Tensor, right: Tensor) -> Tensor:

@@ -85,14 +85,17 @@ class FrozenResiduals:
         ahead, behind = self._residuals(x + _REACH * step), self._residuals(x - _REACH * step)
         second = (ahead - 2 * here.residuals + behind) / _REACH**2
         self._frozen.assign(x)
-        with torch.enable_grad():
-            along = torch.dot(
-                torch.cat([rows.residuals(rows.samples).flatten() for rows in self._rows()]), second
-            )
-            gradients = torch.autograd.grad(
-                along, self._frozen.parameters, materialize_grads=True, allow_unused=True
-            )
-        return self._frozen.summed(torch.cat([gradient.flatten() for gradient in gradients]))
+        total, first = torch.zeros_like(x), 0
+        for rows in self._rows():  # one after the other: of all at once activations would be kept
+            with torch.enable_grad():
+                residuals = rows.residuals(rows.samples).flatten()
+                along = torch.dot(residuals, second[first : first + len(residuals)])
+                gradients = torch.autograd.grad(
+                    along, self._frozen.parameters, materialize_grads=True, allow_unused=True
+                )
+            first += len(residuals)
+            total += torch.cat([gradient.flatten() for gradient in gradients])
+        return self._frozen.summed(total)
 
     def _residuals(self, x: Tensor) -> Tensor:
         self._frozen.assign(x)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wsapps.precision import widest_float
+from wsapps.precision import widened
 from wsapps.quasi_newton.inverse import Inverse, Move, checked
 from wsapps.quasi_newton.line_search import LineSearch, Point
 
@@ -175,7 +175,7 @@ class Minimizer:
         value, gradient = self.function(self._at(length))
         self.evaluations += 1
         numbers = [
-            torch.as_tensor(value, device=self.x.device),
+            widened(value, self.x.device),
             torch.dot(gradient, self.direction),
             torch.linalg.vector_norm(gradient),
         ]
@@ -231,5 +231,4 @@ class Minimizer:
 
     def _numbers(self, values: list[Tensor]) -> list[float]:
         """Numbers read back from the device, at once; the first rank's."""
-        wide = widest_float(self.x.device)
-        return self._share(torch.stack([value.detach().to(wide) for value in values])).tolist()
+        return self._share(torch.stack([widened(value.detach(), self.x.device) for value in values])).tolist()
