@@ -62,7 +62,18 @@ def test_each_method_is_shown_at_its_best_rate():
     assert best_rate(outcomes, "kodak", "siren") == 1e-3
     assert [o.score for o in at_best_rates(outcomes)] == [25.0, 27.0, 22.0]
     rows = cells_of(rate_table(outcomes).markdown())
-    assert [row[1].strip("*") for row in rows[2:]] == ["0.0010", "0.0001"]
+    assert rows[0] == ["method", "kodak"]
+    assert [row[1] for row in rows[2:]] == ["0.001", "0.0001"]  # none is the better one
+
+
+def test_a_field_that_diverges_last_does_not_change_the_columns():
+    outcomes = [
+        outcome("siren", 0.98, signal="lucy", name="iou"),
+        outcome("xavier", None, signal="lucy"),
+    ]
+    rows = cells_of(score_table(outcomes).markdown())
+    assert rows[0] == ["method", "lucy (IoU, grid)", "lucy (IoU, samples)"]
+    assert rows[3] == ["xavier", "diverged", "diverged"]
 
 
 def test_without_rates_there_is_no_table_of_them():
@@ -78,6 +89,16 @@ def test_equal_time_is_that_of_the_fastest_method():
     ]
     rows = cells_of(equal_time_table(outcomes).markdown())
     assert rows[2:] == [["siren", "30.00"], ["wire", "**35.00**"]]
+
+
+def test_at_equal_time_a_field_may_not_have_been_looked_at_yet():
+    outcomes = [
+        outcome("siren", 30.0, seconds=2.0, curve=[(50, 1.0, 20.0), (100, 2.0, 30.0)]),
+        outcome("wire", 60.0, seconds=9.0, curve=[(50, 4.5, 35.0)]),
+        outcome("xavier", None),
+    ]
+    rows = cells_of(equal_time_table(outcomes).markdown())
+    assert [row[1] for row in rows[2:]] == ["**30.00**", "-", "diverged"]
 
 
 def test_every_cell_is_a_line_of_the_csv():

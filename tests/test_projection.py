@@ -64,6 +64,11 @@ def test_ridge_solution_in_closed_form():
     torch.testing.assert_close(found, torch.tensor([[3 / 1.25], [8 / 4.25]]).double())
 
 
+def test_a_matrix_that_cannot_be_factored_is_no_answer():
+    gram = torch.tensor([[1.0, 2.0], [2.0, 1.0]]).double()
+    assert ridge_solution(gram, torch.ones(2, 1).double(), 1e-6).isnan().all()
+
+
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_no_other_output_layer_is_better(sign):
     field, sampler = small_field(), samples()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 from wsapps import shared_runs
 from wsapps.accelerator import make_accelerator
 from wsapps.errors import UserError
+from wsapps.finite import Diverged
 from wsapps.lock import Busy
-from wsapps.run import open_run
-from wsapps.shared_runs import do_each, share_run, write_alone
+from wsapps.run import Run, open_run
+from wsapps.run_folder import RunFolder
+from wsapps.shared_runs import do_each, do_part, share_run, write_alone
 
 pytest.importorskip("fcntl", reason="runs are not locked on this system")
 
@@ -40,11 +43,12 @@ def opened(config: Config):
     return open_run(config, "tests", "part", make_accelerator())
 
 
-def do(part: Config, done: list[str]) -> None:
-    with opened(part) as run:
-        if run.folder.status != "finished":
-            done.append(Path(part.out).name)
-            run.folder.write_metrics({"seed": part.seed})
+def do(part: Config, done: list[str], whole: Run) -> None:
+    def work(run: Run) -> None:
+        done.append(Path(part.out).name)
+        run.folder.write_metrics({"seed": part.seed})
+
+    do_part(part, "tests", "part", whole, work)
 
 
 def shared(config: Config):
@@ -62,7 +66,7 @@ def test_what_another_process_is_at_comes_last_and_is_done_where_that_one_dies(w
     monkeypatch.setattr(shared_runs.time, "sleep", dies)
     with shared(whole) as run:
         other.__enter__()
-        do_each(parts, lambda part: do(part, done), run)
+        do_each(parts, lambda part: do(part, done, run), run)
     assert done == ["b", "c", "a"]
 
 
@@ -77,22 +81,33 @@ def test_what_another_process_finishes_is_not_done_again(whole, parts, monkeypat
     monkeypatch.setattr(shared_runs.time, "sleep", finishes)
     with shared(whole) as run:
         theirs = other.__enter__()
-        do_each(parts, lambda part: do(part, done), run)
+        do_each(parts, lambda part: do(part, done, run), run)
     assert done == ["a", "c"]
 
 
-def test_two_processes_are_in_a_shared_run_and_one_of_them_writes(whole):
+@pytest.mark.parametrize("dies", [False, True])
+def test_one_of_two_processes_writes_and_the_other_where_that_one_dies(whole, dies, monkeypatch):
     written: list[str] = []
     with shared(whole) as first, shared(whole) as second:
+        writing = first.folder.locked()
+        writing.__enter__()
 
-        def write() -> None:
-            write_alone(second, lambda: written.append("second"))
-            written.append("first")
+        def ends(seconds: float) -> None:
+            if not dies:
+                first.folder.write_metrics({"parts": 3})
+            writing.__exit__(None, None, None)
 
-        write_alone(first, write)
-        assert written == ["first"]
-        write_alone(second, lambda: written.append("second, later"))
-    assert written == ["first", "second, later"]
+        monkeypatch.setattr(shared_runs.time, "sleep", ends)
+        write_alone(second, lambda: written.append("second"))
+    assert written == (["second"] if dies else [])
+
+
+def test_what_is_there_from_before_is_written_anew(whole):
+    written: list[str] = []
+    with shared(whole) as run:
+        run.folder.write_metrics({"parts": 3})
+        write_alone(run, lambda: written.append("again"))
+    assert written == ["again"]
 
 
 def test_a_shared_run_waits_for_one_that_is_being_written(whole, monkeypatch):
@@ -120,3 +135,29 @@ def test_errors_of_a_part_are_not_taken_for_a_lock(whole, parts):
     with shared(whole) as run, pytest.raises(UserError, match="the part is wrong") as caught:
         do_each(parts, bad, run)
     assert not isinstance(caught.value, Busy)
+
+
+def test_a_part_that_diverges_is_finished_with_that_result(whole, parts):
+    def diverging(run: Run) -> None:
+        raise Diverged("step 3: loss became NaN")
+
+    with shared(whole) as run:
+        do_part(parts[0], "tests", "part", run, diverging)
+    assert RunFolder(Path(parts[0].out), "finished").read_metrics() == {"diverged": 1}
+
+
+def test_waiting_is_told_once_and_says_for_whom(whole, parts, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "wsapps")
+    other, pauses = opened(parts[0]), []
+
+    def at_last_ends(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            other.__exit__(None, None, None)
+
+    monkeypatch.setattr(shared_runs.time, "sleep", at_last_ends)
+    with shared(whole) as run:
+        other.__enter__()
+        do_each(parts[:1], lambda part: do(part, [], run), run)
+    assert caplog.text.count("part: part") == 1
+    assert caplog.text.count(f"waiting: {parts[0].out} is being written by another process") == 1

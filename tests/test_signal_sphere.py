@@ -354,6 +354,13 @@ def bad_values(index, value):
         (bad_values((2, slice(0, 3)), np.nan), ["3 of 84 values of t are missing", "NaN"]),
         (bad_values((2, 3), -999.0) | {"_FillValue": -999.0}, ["1 of 84 values", "_FillValue -999"]),
         (bad_values((2, 3), -999.0) | {"missing_value": -999.0}, ["1 of 84 values", "missing_value -999"]),
+        (  # a double, which no float32 is equal to
+            {
+                "values": bad_values((2, 3), 1e20)["values"].astype(np.float32),
+                "missing_value": np.float64(1e20),
+            },
+            ["1 of 84 values", "missing_value 1e+20"],
+        ),
         (bad_values((2, 3), np.inf), ["1 of 84 values of t are not finite"]),
         ({"scale_factor": "two"}, ["t has scale_factor two"]),
         ({"values": np.full((7, 12), 3.5)}, ["t is 3.5 everywhere"]),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -394,6 +396,18 @@ def test_a_batch_source_may_draw_from_the_global_generator(tmp_path):
     rest.fit()
     assert_same_state(final_state(rest), final_state(whole))
     assert len({float(batch(0, 0, 1)["x"].sum()) for _ in range(3)}) == 3
+
+
+def test_a_signal_after_the_last_step_is_not_lost(tmp_path):
+    def evaluate() -> dict[str, float]:
+        if trainer.step == 20:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {}
+
+    trainer = make_trainer(tmp_path, evaluate=evaluate, evaluate_every=20, max_steps=20)
+    with pytest.raises(Interrupted):
+        trainer.fit()
+    assert make_trainer(tmp_path, max_steps=20).fit().steps == 20
 
 
 def test_evaluation_runs_in_eval_mode_without_gradients_and_training_goes_on():

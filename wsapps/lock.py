@@ -18,6 +18,9 @@ from wsapps.errors import UserError
 _log = logging.getLogger("wsapps")
 
 
+_held: weakref.WeakSet[Lock] = weakref.WeakSet()
+
+
 class Busy(UserError):
     """Another process is writing to the folder."""
 
@@ -48,10 +51,18 @@ class Lock:
             return
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
-        # A forked worker (a DataLoader's) shares the lock, and would keep it when this process is killed.
-        mine = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: (held := mine()) and held.close())
+        _held.add(self)
 
     def close(self) -> None:
         """Release the lock; a second call does nothing."""
         self._finalizer()
+
+
+def _close_all() -> None:
+    for lock in list(_held):
+        lock.close()
+
+
+# A forked worker (a DataLoader's) shares the locks, and would keep them when this process is killed.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_all)

@@ -128,8 +128,8 @@ def ridge_solution(gram_FF: Tensor, moments_FC: Tensor, ridge: float) -> Tensor:
     """
     penalty = ridge * gram_FF.diagonal().mean()
     penalised_FF = gram_FF + penalty * torch.eye(len(gram_FF), dtype=gram_FF.dtype, device=gram_FF.device)
-    factor_FF, _ = torch.linalg.cholesky_ex(penalised_FF)  # without a wait for the device; NaN stays NaN
-    return torch.cholesky_solve(moments_FC, factor_FF)
+    factor_FF, failed = torch.linalg.cholesky_ex(penalised_FF)  # without a wait for the device
+    return torch.cholesky_solve(moments_FC, factor_FF).where(failed == 0, torch.nan)
 
 
 def _unknowns(field: Any) -> int:

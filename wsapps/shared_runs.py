@@ -3,14 +3,15 @@
 Each part is a run folder of its own, which the process that is at it keeps locked. One process a GPU, or a
 core, is more than all of them at one small part after the other::
 
-    with share_run(config, "signals", "paper-quick", accelerator) as run:
-        do_each(cells, fit_cell, run)
-        write_alone(run, write_tables)
+    with share_run(config, "signals", "paper-quick", accelerator) as whole:
+        do_each(cells, lambda cell: do_part(cell.config, "signals", cell.title, whole, fit), whole)
+        write_alone(whole, write_tables)
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -19,9 +20,10 @@ from accelerate import Accelerator
 
 from wsapps.accelerator import on_main
 from wsapps.lock import Busy
-from wsapps.run import Run, open_run
+from wsapps.run import Run, one_of_many, open_run
 
 T = TypeVar("T")
+_log = logging.getLogger("wsapps")
 _PAUSE = 2.0  # seconds until a folder that was locked is looked at again
 
 
@@ -35,14 +37,39 @@ def share_run(config: Any, application: str, name: str, accelerator: Accelerator
         UserError: as :meth:`RunFolder.open`, but for the lock.
     """
     with contextlib.ExitStack() as stack:
+        told = False
         while True:
             try:
                 run = stack.enter_context(open_run(config, application, name, accelerator))
                 break
-            except Busy:
+            except Busy as error:
+                if not told and accelerator.is_main_process:
+                    _log.info("waiting: %s", _who(error))
+                told = True
                 time.sleep(_PAUSE)
         run.folder.close()
         yield run
+
+
+def do_part(
+    config: Any, application: str, title: str, whole: Run, work: Callable[[Run], None], number: str = "part"
+) -> None:
+    """Do a part in a run folder of its own, unless it is finished; the metric ``diverged`` where it diverges.
+
+    Args:
+        config: of the part, with its ``out``.
+        number: which part it is, for the log: "cell 3 of 50".
+
+    Raises:
+        Busy: another process is at it.
+        UserError: as :func:`~wsapps.run.open_run` and ``work``.
+    """
+    with open_run(config, application, title, whole.accelerator) as run:
+        if run.folder.status != "finished":
+            whole.say("%s: %s", number, title)
+            with one_of_many(run):
+                work(run)
+        whole.accelerator.wait_for_everyone()
 
 
 def do_each(parts: Sequence[T], do: Callable[[T], None], run: Run) -> None:
@@ -61,7 +88,7 @@ def do_each(parts: Sequence[T], do: Callable[[T], None], run: Run) -> None:
                 do(part)
             except Busy as error:
                 busy.append(part)
-                reason = str(error).partition(";")[0]
+                reason = _who(error)
         if len(busy) == len(waiting):
             if not told:
                 run.say("waiting: %s", reason)
@@ -71,17 +98,27 @@ def do_each(parts: Sequence[T], do: Callable[[T], None], run: Run) -> None:
 
 
 def write_alone(run: Run, write: Callable[[], None]) -> None:
-    """Write what the parts came to, on the first rank of one process.
+    """Write what the parts came to, ``metrics.json`` last, on the first rank and in one process at a time.
 
-    A process that finds another one at it leaves it to that one, which has the same parts.
+    A process that has waited for another one finds it done, for all have the same parts.
     """
+    waited = False
 
     def write_locked() -> None:
         with run.folder.locked():
-            write()
+            if not (waited and run.folder.metrics_path.is_file()):
+                write()
 
-    try:
-        on_main(run.accelerator, write_locked)
-        run.say("tables and pictures: %s", run.folder.path / "index.html")
-    except Busy as error:
-        run.say("tables and pictures: %s", str(error).partition(";")[0])
+    while True:
+        try:
+            on_main(run.accelerator, write_locked)
+            break
+        except Busy:
+            waited = True
+            time.sleep(_PAUSE)
+    run.say("tables and pictures: %s", run.folder.path / "index.html")
+
+
+def _who(error: Busy) -> str:
+    """What is busy, and with whom, without the advice."""
+    return str(error).partition(";")[0]

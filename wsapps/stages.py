@@ -163,6 +163,7 @@ class QuasiNewtonStage:
                 self._score()
                 self.clock.pause()
                 self.save()
+                self._stop_for(self._agree(interrupts.received))  # it may have come since the last step
                 self._end(reason)
             finally:
                 self._progress.close()
@@ -242,6 +243,11 @@ class QuasiNewtonStage:
             evaluate_due=0 < config.evaluate_seconds <= since_evaluation,
         )
 
+    def _stop_for(self, now: Agreement) -> None:
+        """After the state has been saved: raise Interrupted where a rank got a signal."""
+        if now.signal:
+            raise Interrupted(now.signal, str(self.checkpoints) if self.checkpoints else None)
+
     def _act(self, step: Step, now: Agreement) -> None:
         """Do what is due after a step: by its number, or by what the ranks agreed on."""
         if step.accepted and (self.minimizer.steps % self.config.log_every == 0 or self._evaluation_step()):
@@ -251,7 +257,7 @@ class QuasiNewtonStage:
         if now.signal:
             self.clock.pause()
             self.save()
-            raise Interrupted(now.signal, str(self.checkpoints) if self.checkpoints else None)
+            self._stop_for(now)
         if now.evaluate_due or (step.accepted and self._evaluation_step()):
             self._evaluate()
         if now.save_due and self.checkpoints is not None:

@@ -126,6 +126,7 @@ class Trainer:
                 self._look()
                 self.clock.pause()
                 self.save()
+                self._stop_for(self._agree(interrupts.received))  # it may have come since the last step
             finally:
                 self._progress.close()
                 self._history.close()
@@ -199,6 +200,11 @@ class Trainer:
             evaluate_due=0 < config.evaluate_seconds <= seconds - self._evaluated_seconds,
         )
 
+    def _stop_for(self, now: Agreement) -> None:
+        """After the state has been saved: raise Interrupted where a rank got a signal."""
+        if now.signal:
+            raise Interrupted(now.signal, str(self.checkpoints) if self.checkpoints else None)
+
     def _act(self, now: Agreement) -> None:
         """Do what is due after a step: by the step's number, or by what the ranks agreed on."""
         if self.step % self.config.log_every == 0 or self._evaluation_step():
@@ -207,7 +213,7 @@ class Trainer:
         if now.signal:
             self._pause()
             self.save()
-            raise Interrupted(now.signal, str(self.checkpoints) if self.checkpoints else None)
+            self._stop_for(now)
         if now.evaluate_due or self._evaluation_step():
             self._evaluate()
         if now.save_due and self.checkpoints is not None:

@@ -18,11 +18,13 @@ from wsapps.atomic import write_text
 from wsapps.command import run_command
 from wsapps.config import default_config_dir, doc, load_config, load_or_help
 from wsapps.cpu import prepare_cpu
+from wsapps.errors import UserError
 from wsapps.report import Figure, Section, TextTable, write_report
-from wsapps.run import Run, one_of_many, open_run
+from wsapps.run import Run
 from wsapps.run_folder import RunFolder
-from wsapps.shared_runs import do_each, share_run, write_alone
+from wsapps.shared_runs import do_each, do_part, share_run, write_alone
 from wsapps_pde.config import SolveConfig
+from wsapps_pde.problems.problem import Problem
 from wsapps_pde.solve import prepare, solve_problem, with_own_settings
 
 PROGRAM = "python -m wsapps_pde.library"
@@ -61,17 +63,27 @@ def library(arguments: Sequence[str]) -> None:
     if config is None:
         return
     configs = [_solve_config(name, config) for name in config.problems or shipped_problems()]
+    _check(configs)
     prepare_cpu(configs[0].trainer.num_threads)
     accelerator = make_accelerator()
     with share_run(config, "pde", "library", accelerator) as run:
 
         def solve(numbered: tuple[int, SolveConfig]) -> None:
-            number, solve_config = numbered
-            run.say("problem %d of %d: %s", number, len(configs), solve_config.problem.name)
-            _solve(solve_config, run)
+            number, each = numbered
+            told = f"problem {number} of {len(configs)}"
+            do_part(each, "pde", each.problem.name, run, lambda own: _solve(each, own), told)
 
         do_each(list(enumerate(configs, start=1)), solve, run)
         write_alone(run, lambda: _write(run.folder, [Path(each.out or ".") for each in configs]))
+
+
+def _check(configs: Sequence[SolveConfig]) -> None:
+    """Read every problem: what is wrong with the last one ends here, and not after hours."""
+    folders = [config.out for config in configs]
+    if twice := [folder for folder in folders if folders.count(folder) > 1]:
+        raise UserError(f"two problems would go into {twice[0]}: give their files different names")
+    for config in configs:
+        Problem.from_config(config.problem)
 
 
 def _solve_config(name: str, config: LibraryConfig) -> SolveConfig:
@@ -80,13 +92,8 @@ def _solve_config(name: str, config: LibraryConfig) -> SolveConfig:
     return load_config(SolveConfig, "solve", config_dir=default_config_dir("pde"), overrides=arguments)
 
 
-def _solve(config: SolveConfig, library: Run) -> None:
-    prepared = prepare(config)
-    with open_run(config, "pde", config.problem.name, library.accelerator) as run:
-        if run.folder.status == "finished":
-            return
-        with one_of_many(run):
-            solve_problem(config, prepared, run)
+def _solve(config: SolveConfig, run: Run) -> None:
+    solve_problem(config, prepare(config), run)
 
 
 def _write(folder: RunFolder, runs: Sequence[Path]) -> None:

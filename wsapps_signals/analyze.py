@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from wsapps.accelerator import make_accelerator
+from wsapps.atomic import explained
 from wsapps.command import run_command
 from wsapps.config import default_config_dir, load_config, load_or_help
 from wsapps.cpu import prepare_cpu
@@ -83,7 +84,8 @@ def _train_all(subject: Subject, run: Run) -> list[Trajectory]:
     for number, (scaling, seed) in enumerate(cells, start=1):
         run.say("field %d of %d: %s, seed %d", number, len(cells), scaling.label, seed)
         folder = run.folder.path / "fields" / f"{scaling.name}_seed_{seed}"
-        folder.mkdir(parents=True, exist_ok=True)
+        with explained("write into", folder):
+            folder.mkdir(parents=True, exist_ok=True)
         trajectories.append(follow(folder, subject, scaling, seed, run.accelerator))
         if scaling.factor == 1 and trajectories[-1].diverged:
             raise UserError("SIREN itself has diverged; try a smaller trainer.optimizer.lr, and another out=")

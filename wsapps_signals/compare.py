@@ -13,15 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from accelerate import Accelerator
-
 from wsapps.accelerator import make_accelerator
 from wsapps.command import run_command
 from wsapps.config import doc, load_or_help
 from wsapps.cpu import prepare_cpu
 from wsapps.errors import UserError
-from wsapps.run import Run, one_of_many, open_run
-from wsapps.shared_runs import do_each, share_run, write_alone
+from wsapps.run import Run
+from wsapps.shared_runs import do_each, do_part, share_run, write_alone
 from wsapps_signals.comparison.cells import Cell, Outcome, best_rate, read_outcome
 from wsapps_signals.comparison.report import write_comparison
 from wsapps_signals.config import fit_config
@@ -96,8 +94,9 @@ def compare(arguments: Sequence[str]) -> None:
     config = load_or_help(CompareConfig, "compare", "signals", PROGRAM, arguments)
     if config is None:
         return
-    prepare_cpu(next(_cells(config, Path())).config.trainer.num_threads)
-    accelerator = make_accelerator()
+    first = next(_cells(config, Path())).config.trainer  # of all cells alike: _check
+    prepare_cpu(first.num_threads)
+    accelerator = make_accelerator(first.mixed_precision)
     _check(config)
     name = f"{config.suite.name}-{config.protocol.name}"
     with share_run(config, "signals", name, accelerator) as run:
@@ -108,9 +107,16 @@ def compare(arguments: Sequence[str]) -> None:
 def _check(config: CompareConfig) -> None:
     """Read every signal and build every field once: what is wrong ends here, and not after an hour."""
     signals: dict[str, Signal] = {}
+    ways: set[tuple[int, str]] = set()
     first_rate = next(iter(config.protocol.learning_rates), None)
     # Building a cell's configuration checks its settings; seeds and rates change nothing of the rest.
     for cell in _cells(config, Path(config.out or ".")):
+        ways.add((cell.config.trainer.num_threads, cell.config.trainer.mixed_precision))
+        if len(ways) > 1:
+            raise UserError(
+                f"trainer.num_threads and trainer.mixed_precision must be the same in all cells, got {ways}; "
+                "give them in settings="
+            )
         if cell.seed == 0 and cell.rate == first_rate:
             if cell.signal not in signals:
                 signals = {cell.signal: load_signal(cell.config)}
@@ -127,8 +133,13 @@ def _run_all(config: CompareConfig, run: Run) -> list[Outcome]:
 
     def fit(cell: Cell) -> None:
         number = f"{numbers[cell.title]} of {len(trials)}" if cell.title in numbers else "of another seed"
-        run.say("cell %s: %s", number, cell.title)
-        _run_cell(cell, signals, run.accelerator)
+        do_part(cell.config, "signals", cell.title, run, lambda own: fit_cell(cell, own), f"cell {number}")
+
+    def fit_cell(cell: Cell, own: Run) -> None:
+        if cell.signal not in signals:
+            signals.clear()  # one in memory
+            signals[cell.signal] = load_signal(cell.config)
+        fit_signal(make_problem(cell.config, signals[cell.signal]), own)
 
     do_each(trials, fit, run)
     outcomes = [read_outcome(cell) for cell in trials]
@@ -139,18 +150,6 @@ def _run_all(config: CompareConfig, run: Run) -> list[Outcome]:
     ]
     do_each(others, fit, run)
     return outcomes + [read_outcome(cell) for cell in others]
-
-
-def _run_cell(cell: Cell, signals: dict[str, Signal], accelerator: Accelerator) -> None:
-    """Fit a cell that is not finished. Raises Busy where another process is at it."""
-    with open_run(cell.config, "signals", cell.title, accelerator) as run:
-        if run.folder.status != "finished":
-            if cell.signal not in signals:
-                signals.clear()  # one in memory
-                signals[cell.signal] = load_signal(cell.config)
-            with one_of_many(run):
-                fit_signal(make_problem(cell.config, signals[cell.signal]), run)
-        accelerator.wait_for_everyone()
 
 
 def _cells(config: CompareConfig, out: Path) -> Iterator[Cell]:

@@ -19,9 +19,11 @@ from wsapps.atomic import write_json
 from wsapps.command import run_command
 from wsapps.config import load_or_help
 from wsapps.cpu import prepare_cpu
+from wsapps.errors import UserError
 from wsapps.export import save_field
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.matching import parameter_count
+from wsapps.finite import Diverged
 from wsapps.metrics import psnr
 from wsapps.pictures import save_png
 from wsapps.prediction import predict, shared_prediction
@@ -74,6 +76,10 @@ class FitProblem:
 def make_problem(config: FitConfig, signal: Signal) -> FitProblem:
     """Everything of a fit that can be wrong, before it begins; raises UserError."""
     mask = training_mask(config.holdout, len(signal.coordinates), signal.grid, config.trainer.seed)
+    if config.trainer.accumulate > (points := int(mask.sum())):
+        raise UserError(
+            f"trainer.accumulate={config.trainer.accumulate} makes more parts than points ({points})"
+        )
     field, method = build_field(config, signal)
     return FitProblem(config, signal, mask, field, method)
 
@@ -155,7 +161,7 @@ def _scores(signal: Signal, field: nn.Module, mask: Tensor, accelerator: Acceler
         for name, chosen in (("train_psnr", mask), ("test_psnr", ~mask)):
             scores[name] = psnr(values[chosen], signal.values[chosen], signal.peak)
     if bad := [name for name, value in scores.items() if math.isnan(value)]:
-        raise ValueError(f"scores are NaN: {bad}")
+        raise Diverged(f"after the last step {' and '.join(bad)} of the field are NaN")
     return scores
 
 

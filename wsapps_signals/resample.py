@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from wsapps.atomic import explained
 from wsapps.command import run_command
 from wsapps.config import doc, from_yaml, load_or_help
 from wsapps.cpu import prepare_cpu
@@ -53,7 +54,8 @@ def resample(arguments: Sequence[str]) -> None:
     signal = load_signal(fitted)
     field = load_field(run.path / "field")
     folder = run.path / "resampled"
-    folder.mkdir(exist_ok=True)
+    with explained("write into", folder):
+        folder.mkdir(exist_ok=True)
     for file in signal.resample(folder, partial(predict, field), tuple(config.size)):
         print(file)
 

@@ -68,6 +68,12 @@ class Outcome:
         return values[-1] if values else None
 
 
+def score_names(outcomes: Sequence[Outcome]) -> dict[str, tuple[str, ...]]:
+    """The names of each signal's scores, as those of its fields have them that did not diverge."""
+    names = {outcome.cell.signal: ("psnr",) for outcome in outcomes}
+    return names | {o.cell.signal: o.score_names for o in outcomes if not o.diverged}
+
+
 def read_outcome(cell: Cell) -> Outcome:
     """Read a finished cell's folder."""
     metrics = RunFolder(cell.folder, "finished").read_metrics()

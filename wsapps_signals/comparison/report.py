@@ -14,7 +14,7 @@ from wsapps.atomic import explained, write_text
 from wsapps.pictures import save_png, side_by_side
 from wsapps.report import Curve, Figure, Section, Series, TextTable, write_report
 from wsapps.run_folder import RunFolder
-from wsapps_signals.comparison.cells import Outcome, at_best_rates
+from wsapps_signals.comparison.cells import Outcome, at_best_rates, score_names
 from wsapps_signals.comparison.learning_curves import draw_learning_curves
 from wsapps_signals.comparison.tables import (
     Table,
@@ -42,7 +42,7 @@ def write_comparison(folder: RunFolder, title: str, outcomes: Sequence[Outcome])
     sections, curves = [], []
     for signal in signals:
         here = [outcome for outcome in first if outcome.cell.signal == signal]
-        figures = [_sheet(folder.path, signal, here), *_figures(folder.path, here)]
+        figures = [*_sheet(folder.path, signal, here), *_figures(folder.path, here)]
         sections.append(Section(signal, figures=figures))
         curves.append(_curve(signal, here, by_time=False))
         curves.append(_curve(signal, here, by_time=True))
@@ -68,8 +68,9 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
 def _headline(outcomes: Sequence[Outcome]) -> dict[str, float | str]:
     """``<signal>/<method>/<score>``: means over seeds."""
     scores: dict[str, list[float]] = {}
+    names = score_names(outcomes)
     for outcome in at_best_rates(outcomes):
-        for name in outcome.score_names:
+        for name in names[outcome.cell.signal]:
             scores.setdefault(f"{outcome.cell.signal}/{outcome.cell.method}/{name}", []).append(
                 outcome.value(name)
             )
@@ -95,14 +96,17 @@ def _curve(signal: str, outcomes: Sequence[Outcome], by_time: bool) -> Curve:
     )
 
 
-def _sheet(folder: Path, signal: str, outcomes: Sequence[Outcome]) -> Figure:
-    """``sheet_<signal>.png``: the reconstructions of all methods in rows of five, with their scores."""
+def _sheet(folder: Path, signal: str, outcomes: Sequence[Outcome]) -> list[Figure]:
+    """``sheet_<signal>.png``: the reconstructions of all methods in rows of five, with their scores; nothing
+    where all have diverged."""
     tiles = []
     for outcome in outcomes:
         file = outcome.cell.folder / "preview.png"
         if file.is_file():
             caption = f"{outcome.cell.method} {outcome.score:.4g}"
             tiles.append((caption, _scaled(iio.imread(file))))
+    if not tiles:
+        return []
     rows = [
         side_by_side(tiles[first : first + _SHEET_COLUMNS]) for first in range(0, len(tiles), _SHEET_COLUMNS)
     ]
@@ -110,7 +114,7 @@ def _sheet(folder: Path, signal: str, outcomes: Sequence[Outcome]) -> Figure:
     rows = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=1.0) for row in rows]
     name = f"sheet_{signal}.png"
     save_png(folder / name, np.concatenate(rows))
-    return Figure(name, f"{signal}: all methods, the first seed")
+    return [Figure(name, f"{signal}: all methods, the first seed")]
 
 
 def _scaled(pixels: np.ndarray) -> np.ndarray:

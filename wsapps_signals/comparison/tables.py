@@ -9,9 +9,9 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wsapps_signals.comparison.cells import Outcome, at_best_rates
+from wsapps_signals.comparison.cells import Outcome, at_best_rates, score_names
 
-_DIGITS = {"iou": 4, "iou_samples": 4}  # of a score's decimals; the others have two
+_STYLES = {"iou": ".4f", "iou_samples": ".4f"}  # of a score; the others have two decimals
 _UNITS = {
     "iou": "IoU, grid",
     "iou_samples": "IoU, samples",
@@ -26,7 +26,7 @@ class Entry:
     """Scores of one method on one signal, over its seeds."""
 
     scores: list[float]
-    digits: int
+    style: str
 
     @property
     def mean(self) -> float:
@@ -37,23 +37,24 @@ class Entry:
             return "-"
         if not math.isfinite(self.mean):
             return "diverged" if self.mean < 0 else "exact"
-        text = f"{self.mean:.{self.digits}f}"
+        text = f"{self.mean:{self.style}}"
         if len(self.scores) > 1:
-            text += f" ± {statistics.stdev(self.scores):.{self.digits}f}"
+            text += f" ± {statistics.stdev(self.scores):{self.style}}"
         return text
 
 
 @dataclass(frozen=True)
 class Table:
-    """A title, column names, and rows of a name and entries; the best entry of a column stands out."""
+    """A title, column names, and rows of a name and entries; where ranked, the best stand out."""
 
     title: str
     columns: list[str]
     rows: list[tuple[str, list[Entry]]]
+    ranked: bool = True
 
     def is_best(self, row: int, column: int) -> bool:
         means = [entries[column].mean for _, entries in self.rows]
-        return math.isfinite(means[row]) and means[row] == max(means)
+        return self.ranked and math.isfinite(means[row]) and means[row] == max(means)
 
     def markdown(self) -> str:
         lines = [f"| method | {' | '.join(self.columns)} |", "|---" * (len(self.columns) + 1) + "|"]
@@ -90,9 +91,10 @@ def equal_time_table(outcomes: Sequence[Outcome]) -> Table:
             seconds = float(outcome.metrics["train_seconds"])
             limits[outcome.cell.signal] = min(seconds, limits.get(outcome.cell.signal, math.inf))
 
-    def score(outcome: Outcome, name: str) -> float:
-        value = outcome.psnr_at(limits.get(outcome.cell.signal, 0.0))
-        return -math.inf if value is None else value
+    def score(outcome: Outcome, name: str) -> float | None:
+        if outcome.diverged:
+            return -math.inf
+        return outcome.psnr_at(limits.get(outcome.cell.signal, 0.0))
 
     return _table("Training PSNR (dB) at equal time", chosen, score, ("psnr",))
 
@@ -102,9 +104,9 @@ def rate_table(outcomes: Sequence[Outcome]) -> Table | None:
     if all(outcome.cell.rate is None for outcome in outcomes):
         return None
     first = [outcome for outcome in at_best_rates(outcomes) if outcome.cell.seed == 0]
-    table = _table("Learning rates chosen", first, lambda o, _: o.cell.rate or 0.0, ("psnr",))
-    rows = [(name, [Entry(e.scores, 4) for e in entries]) for name, entries in table.rows]
-    return Table(table.title, table.columns, rows)
+    table = _table("Learning rates chosen", first, lambda o, _: o.cell.rate, ("psnr",))
+    rows = [(name, [Entry(e.scores, "g") for e in entries]) for name, entries in table.rows]
+    return Table(table.title, list(score_names(first)), rows, ranked=False)
 
 
 def cells_csv(outcomes: Sequence[Outcome]) -> str:
@@ -124,18 +126,18 @@ def cells_csv(outcomes: Sequence[Outcome]) -> str:
 def _table(
     title: str,
     outcomes: Sequence[Outcome],
-    score: Callable[[Outcome, str], float],
-    score_names: tuple[str, ...] | None = None,
+    score: Callable[[Outcome, str], float | None],
+    names: tuple[str, ...] | None = None,
 ) -> Table:
-    """Methods by columns, one for each signal and each of its scores (or of ``score_names``)."""
-    names = {outcome.cell.signal: score_names or outcome.score_names for outcome in outcomes}
-    columns = [(signal, name) for signal, several in names.items() for name in several]
+    """Methods by columns, one for each signal and each of its scores (or of ``names``)."""
+    columns = [(signal, name) for signal, own in score_names(outcomes).items() for name in names or own]
     rows = []
     for method in dict.fromkeys(outcome.cell.method for outcome in outcomes):
         entries = []
         for signal, name in columns:
             here = [o for o in outcomes if (o.cell.signal, o.cell.method) == (signal, method)]
-            entries.append(Entry([score(outcome, name) for outcome in here], _DIGITS.get(name, 2)))
+            scores = [value for o in here if (value := score(o, name)) is not None]
+            entries.append(Entry(scores, _STYLES.get(name, ".2f")))
         rows.append((method, entries))
     return Table(title, [f"{signal} ({_UNITS[name]})" for signal, name in columns], rows)
 

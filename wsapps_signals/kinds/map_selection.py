@@ -199,7 +199,10 @@ def _unpacked(where: str, variable: Variable, raw: NDArray) -> NDArray[np.float6
     for attribute in ("_FillValue", "missing_value"):
         mark = np.asarray(variable.attributes.get(attribute, []))
         if mark.size and mark.dtype.kind in "iuf":
-            missing |= np.isin(raw, mark)
+            # As the values are stored: 1e20 as a double is no float32.
+            with np.errstate(over="ignore"):
+                stored = mark.astype(raw.dtype) if raw.dtype.kind == "f" else mark
+            missing |= np.isin(raw, stored)
             marks.append(f"{attribute} {mark.ravel()[0]:g}")
     count = int(missing.sum())
     if count:
