@@ -283,3 +283,12 @@ def test_domains():
 )
 def test_bad_domains(spec, words):
     one_line_error(lambda: read_domain(spec, {}), *words)
+
+
+def test_a_shape_far_from_the_origin_has_its_boundary():
+    """Metres of a map projection: rounding there is larger than a small part of the size."""
+    box = {"rectangle": {"x": [500_000, 501_000], "y": [5_000_000, 5_001_000]}}
+    spec = {"space": {"difference": [box, {"disc": {"centre": [500_500, 5_000_500], "radius": 100}}]}}
+    domain = read_domain(spec, {})
+    lengths = sum(part.measure for part in boundary_parts(domain.shape))
+    assert lengths == pytest.approx(4_000 + 200 * math.pi, rel=1e-2)

@@ -400,3 +400,17 @@ def test_the_parameters_of_a_problem_are_trained_with_its_loss():
     assert float(loss.solution.constants()["nu"]) == pytest.approx(0.1, rel=1e-12)
     found = gradient(loss, 1)
     assert float(found["solution.parameters_.free.nu"].abs()) > 0
+
+
+def test_parameters_may_have_any_name():
+    """Also those of a dictionary's and a module's methods."""
+    names = ("half", "values", "to", "k", "type", "keys")
+    found = BoundedParameters({name: Parameter(0.5, True, 0.0, 1.0) for name in names}).values()
+    assert list(found) == list(names)
+    assert all(float(value) == pytest.approx(0.5) for value in found.values())
+
+
+def test_a_term_that_a_constant_switches_off_is_refused_by_name():
+    spec = {"conditions": [{"at": "x = 1", "where(on > 0, u, 0)": 0}], "parameters": {"on": 0}}
+    of = problem(domain={"x": [0, 1]}, residuals=["u_xx - 1"], **spec)
+    one_line_error(lambda: objective(of).check_defined(), "does not depend on the solution")

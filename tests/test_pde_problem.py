@@ -262,6 +262,8 @@ def test_a_residual_in_python(tmp_path):
         (("[u]", "[u, u]"), ["unknowns[1]", "'u' is the name of a unknown"]),
         (("[u]", "[u, u_x]"), ["'u_x' reads as a derivative of the unknown 'u'"]),
         (("[u]", "[u, sin]"), ["'sin' has a meaning"]),
+        (("[u]", "[u, normal]"), ["'normal' has a meaning"]),
+        (("[u]", "[u, residual]"), ["'residual' would be written over one of the run's files"]),
         (("[u]", "[u, x]"), ["'x' is the name of a variable"]),
         (("[u]", "[u, a]"), ["'a' is the name of a parameter"]),
         (("[u]", "[u, k(x, t)]"), ["in quotes", "'k(x'"]),
@@ -347,6 +349,18 @@ def test_pickled_data_is_refused(tmp_path):
     one_line_error(lambda: heat(tmp_path, edit), "points.npz cannot be read")
 
 
+def test_complex_data_is_refused(tmp_path):
+    np.savez(tmp_path / "points.npz", x=[0.5], t=[0.5], u=[2.0 + 1j])
+    edit = ("name: heat", "name: heat\ndata: {file: points.npz}")
+    one_line_error(lambda: heat(tmp_path, edit), "u must hold real numbers")
+
+
+def test_expressions_may_have_lines(tmp_path):
+    assert heat(tmp_path, ('["u_t - a*u_xx"]', "|\n  u_t\n  - a*u_xx")).warnings == ()
+    edit = ('["u_t - a*u_xx"]', "|\n  u_t\n  \u2212 a*u_xx")
+    one_line_error(lambda: heat(tmp_path, edit), "\u2212")
+
+
 def test_a_normal_derivative_inside_an_l_shape(tmp_path):
     space = (
         "space: {difference: [{rectangle: {x: [-1, 1], y: [-1, 1]}}, {rectangle: {x: [0, 1], y: [0, 1]}}]}"
@@ -383,6 +397,10 @@ def test_an_unknown_problem_is_told_the_choices():
         ([("u: 0", "u: 1")], ["contradict each other: u = 0 and 1 at x = 0, t = 0"]),
         ([("u: 0", "u: 0}\n  - {at: \"x = 1 and t > 0.5\", u: 2")], ["u = 0 and 2 at x = 1"]),
         ([("u: 0", "u: 0}\n  - {at: \"x = 1\", u: 1e-9")], []),
+        ([("sin(pi*x)", "0"), ("u: 0", "u: 0}\n  - {at: \"x = 1\", u: 1e-9")], ["u = 0 and 1e-09 at x = 1"]),
+        ([("u: 0", "normal_derivative(u): 0}\n  - {at: \"x = 1\", normal_derivative(u): 1")],
+         ["contradict each other: normal_derivative(u) = 0 and 1 at x = 1"]),
+        ([("u: 0", "normal_derivative(u): 0}\n  - {at: \"x = 1\", u: 0")], []),
         ([("  - {at: boundary, u: 0}\n", "  - {periodic: x}\n"), ("sin(pi*x)", "x")],
          ["contradicts condition 1", "u at x = 0 and 1 = 0 and 1"]),
         ([("name: heat", "name: heat\nreference: {exact: {u: sin(pi*x) + t}}")],

@@ -14,8 +14,9 @@ from wsapps.accelerator import make_accelerator
 from wsapps.alpha import with_auto_alpha
 from wsapps.alpha.fallback import with_fallback
 from wsapps.command import run_command
-from wsapps.config import load_or_help
+from wsapps.config import default_config_dir, load_config, load_or_help
 from wsapps.cpu import prepare_cpu
+from wsapps.errors import UserError
 from wsapps.fields import parameter_count
 from wsapps.run import Run, describe_device, open_run
 from wsapps_pde.choose_alpha import chosen
@@ -149,7 +150,19 @@ def _parameters(solution: AnySolution) -> dict[str, float]:
 def with_own_settings(arguments: Sequence[str]) -> list[str]:
     """The arguments, after the settings that the chosen problem brings along."""
     chosen = [a for a in arguments if a.startswith(("problem=", "problem."))]
-    return [*load_problem_config(chosen).solve, *arguments]
+    problem = load_problem_config(chosen)
+    if problem.solve:
+        _check_own_settings(problem.name, [*chosen, *problem.solve])
+    return [*problem.solve, *arguments]
+
+
+def _check_own_settings(name: str, arguments: Sequence[str]) -> None:
+    """A fault in a problem's own settings is the file's, and not the command line's."""
+    arguments = with_auto_alpha(arguments, "method.alpha")
+    try:
+        load_config(SolveConfig, "solve", config_dir=default_config_dir("pde"), overrides=arguments)
+    except UserError as error:
+        raise UserError(f"problem {name}, solve: {str(error).removeprefix('command line: ')}") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

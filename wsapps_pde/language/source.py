@@ -48,7 +48,7 @@ class Source:
                 f"{where}an expression of {len(text)} characters is too long: at most {MAX_LENGTH}, "
                 f"it begins with {shown(repr(text[:40]))}"
             )
-        text = re.sub(r"\s", " ", text) if text.isascii() else text
+        text = re.sub(r"[\t\r\n\f\v]", " ", text)
         marks: list[tuple[str, int]] = []
         for column, mark in enumerate(text):
             before, after = text[column - 1 : column], text[column + 1 : column + 2]

@@ -21,6 +21,7 @@ PLACES = ("boundary", "interior", "everywhere", "initial")
 #: Derivatives of higher total order are a slip of the finger.
 MAX_ORDER = 8
 
+_FILES = {"file", "residual", "points"}  # names in what a run writes of its unknowns
 _RESERVED = {*FUNCTIONS, *PLACES, "pi", "where", "normal_derivative", "at", "weight", "periodic"}
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -135,8 +136,10 @@ def check_name(name: object, what: str, taken: Mapping[str, str]) -> str:
         raise UserError(
             f"{what} {name!r} is a word of the Python language; choose another, as in {name[:3]}_"
         )
-    if name in _RESERVED or name.startswith("normal_"):
+    if name in _RESERVED or name == "normal" or name.startswith("normal_"):
         raise UserError(f"{what} {name!r} has a meaning in expressions already; choose another name")
+    if what == "unknown" and name in _FILES:
+        raise UserError(f"unknown {name!r} would be written over one of the run's files; choose another name")
     if name in taken:
         raise UserError(f"{what} {name!r} is the name of a {taken[name]}, too; choose another name")
     return name

@@ -119,7 +119,7 @@ class PDEObjective(LeastSquaresObjective):
             **unknowns,
         }
         found = [term.evaluate(values, self.functions) for term in site.terms]
-        return [residual.expand(len(coordinates)) for residual in found]
+        return [torch.as_tensor(residual).to(coordinates).expand(len(coordinates)) for residual in found]
 
     def term(self, number: int) -> tuple[Tensor, Tensor]:
         """A term's residuals at all points of its site, and the points' weights, ``(N,)`` each."""
@@ -144,17 +144,21 @@ class PDEObjective(LeastSquaresObjective):
             sizes.append((squares @ factors).sqrt())
         return torch.cat(sizes)
 
-    @torch.no_grad()
     def check_defined(self) -> None:
-        """Refuse terms without a value, where training begins.
+        """Refuse terms without a value, or with the same whatever is learned, where training begins.
 
         Raises:
-            UserError: a term is NaN or infinite at some of its points; with the first of them.
+            UserError: a term is NaN or infinite at some of its points, with the first of them; or constant.
         """
         variables = self.solution.problem.variables
         for site, points in zip(self.sites, self.points, strict=True):
             residuals = self.residuals(site, points.batch(0, 1))
             for term, residual in zip(site.terms, residuals, strict=True):
+                if not residual.requires_grad:
+                    raise UserError(
+                        f"{term.name}: it does not depend on the solution for these parameters, so that it "
+                        "cannot be driven to zero; take it out"
+                    )
                 bad = (~residual.isfinite()).nonzero()[:, 0].tolist()
                 if bad:
                     first = zip(variables, points.coordinates[bad[0]].tolist(), strict=True)

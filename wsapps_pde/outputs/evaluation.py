@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from wsapps.errors import UserError
 from wsapps_pde.language.expressions import Expression
 from wsapps_pde.language.functions import NUMPY_FUNCTIONS
+from wsapps_pde.outputs.reference_checks import mismatches
 from wsapps_pde.problems.picture import is_picture, read_picture
 from wsapps_pde.problems.problem import Problem
 from wsapps_pde.references import read_reference, solve_reference
+from wsapps_pde.references.settings import NUMERICAL
 from wsapps_pde.references.solution import ReferenceSolution, grid_points, relative_l2
+from wsapps_pde.references.solvers import chosen_solver
 from wsapps_pde.solution.windowed import AnySolution, unknown_values
 
 Array = NDArray[np.float64]
@@ -29,6 +32,7 @@ _log = logging.getLogger("wsapps")
 
 _GRID = {1: (1001,), 2: (256, 101), 3: (64, 64, 33), 4: (24, 24, 24, 13)}
 _STEADY = {1: (1001,), 2: (201, 201), 3: (49, 49, 49)}
+_FEWEST, _MOST_POINTS = 4, 200_000  # nodes of an axis, and of the grid, where there are more variables
 _AT_ONCE = 2**14
 
 
@@ -47,7 +51,8 @@ def make_reference(problem: Problem) -> ReferenceSolution | None:
     if stated.signed_distance:
         return _signed_distance(problem, stated.signed_distance)
     if stated.solver:
-        return _fitted(solve_reference(stated.solver, dict(stated.settings)), problem, stated.solver)
+        settings = {**_named_alike(problem, stated.solver), **stated.settings}
+        return _fitted(solve_reference(stated.solver, settings), problem, stated.solver)
     if stated.file:
         depends = {unknown.name: unknown.variables for unknown in problem.unknowns}
         outside_nan = problem.domain.geometry is not None
@@ -56,6 +61,16 @@ def make_reference(problem: Problem) -> ReferenceSolution | None:
             return _picture(problem, path)
         return _fitted(read_reference(path, problem.variables, depends, outside_nan), problem, str(path))
     return _exact(problem, stated.exact)
+
+
+def _named_alike(problem: Problem, solver: str) -> dict[str, float]:
+    """The problem's parameters that have the names of a solver's settings: nu of Burgers' equation."""
+    _, settings = chosen_solver(solver)
+    return {
+        name: value
+        for name, value in problem.true_parameters.items()
+        if name in settings and name not in NUMERICAL
+    }
 
 
 def _signed_distance(problem: Problem, unknown: str) -> ReferenceSolution:
@@ -98,11 +113,14 @@ def _fitted(reference: ReferenceSolution, problem: Problem, source: str) -> Refe
         known = np.isfinite(array).ravel()
         if not (known & inside).any():
             raise UserError(f"reference {source}: {name} is known nowhere in the problem's domain")
-    return replace(
+    fitted = replace(
         reference,
         values=values,
         errors={name: error for name, error in reference.errors.items() if name in values},
     )
+    for line in mismatches(problem, fitted):
+        _log.warning("warning: %s", line)
+    return fitted
 
 
 def _exact(problem: Problem, exact: Mapping[str, Expression]) -> ReferenceSolution:
@@ -127,7 +145,8 @@ def _exact(problem: Problem, exact: Mapping[str, Expression]) -> ReferenceSoluti
 def grid_axes(problem: Problem) -> dict[str, Array]:
     """A grid over the box around the domain: variable -> nodes, in the problem's order."""
     dims = len(problem.variables)
-    sizes = (_STEADY if problem.domain.time is None else _GRID).get(dims) or _GRID[dims]
+    sizes = (_STEADY if problem.domain.time is None else _GRID).get(dims) or _GRID.get(dims)
+    sizes = sizes or (max(_FEWEST, round(_MOST_POINTS ** (1 / dims))),) * dims
     return {
         variable: np.linspace(low, high, size)
         for variable, (low, high), size in zip(problem.variables, problem.domain.bounds, sizes, strict=True)

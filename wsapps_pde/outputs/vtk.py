@@ -62,6 +62,8 @@ def _write(folder: Path, comparison: Comparison, time: int | None) -> None:
         return
     variable = list(axes)[time]
     times = axes.pop(variable)
+    if len(axes) > 3:
+        return
     group = VtkGroup(path)
     for number, at in enumerate(times):
         slices = {name: np.take(grid, number, axis=time) for name, grid in grids.items()}

@@ -24,24 +24,27 @@ if TYPE_CHECKING:
 Points = NDArray[np.float64]
 
 _TRIED = 128  # points of a place
-_AGREE = 1e-6  # relative to the values, at least 1
+_AGREE = 1e-6  # relative to the largest value that is given to the same thing
 
 
 def contradictions(problem: Problem) -> list[str]:
     """A line for each pair of conditions that give one thing two values at one place."""
-    stated = [c for c in problem.conditions if isinstance(c, Condition) and _is_known(c, problem)]
+    known = [c for c in problem.conditions if isinstance(c, Condition) and _is_known(c, problem)]
+    stated = [c for c in known if c.left.single_name is not None]
     placed = [c for c in stated if c.location.places]
     found = []
-    for first, second in itertools.combinations(stated, 2):
+    for first, second in itertools.combinations(known, 2):
         if first.left.steps == second.left.steps:
             found += _worst(
                 first.right, second.right, _shared(first, second), problem.constants, problem.variables,
                 f"{first} and {second} contradict each other: {first.left.text}",
+                _scale(known, first, problem),
             )  # fmt: skip
     for periodic in (c for c in problem.conditions if isinstance(c, Periodic)):
         for first, second in itertools.product(placed, placed):
             if first.left.steps == second.left.steps:
-                found += _not_periodic(periodic, first, second, problem)
+                scale = _scale(known, first, problem)
+                found += _not_periodic(periodic, first, second, problem, scale)
     return [*found, *_against_exact(stated, problem), *_outside(problem)]
 
 
@@ -64,15 +67,31 @@ def _outside(problem: Problem) -> Iterator[str]:
 
 
 def _is_known(condition: Condition, problem: Problem) -> bool:
-    """Whether it gives an unknown or a derivative a value that does not depend on the solution."""
-    known = set(problem.variables) | set(problem.constants)
-    return condition.left.single_name is not None and condition.right.names <= known
+    """Whether it gives something a value that does not depend on the solution."""
+    return condition.right.names <= set(problem.variables) | set(problem.constants)
+
+
+def _scale(known: list[Condition], like: Condition, problem: Problem) -> float:
+    """The largest value that conditions give to what this one is about; 1 where all are zero."""
+    largest = 0.0
+    for condition in known:
+        if condition.left.steps == like.left.steps:
+            for place in condition.location.places:
+                values = _values(condition.right, _sample(place), problem.constants, problem.variables)
+                largest = max(largest, np.abs(values[np.isfinite(values)]).max(initial=0.0))
+    return largest or 1.0
 
 
 def _shared(first: Condition, second: Condition) -> Points:
-    """``(n, D)`` points, perhaps none, that lie at both locations."""
+    """``(n, D)`` points, perhaps none, that lie at both locations.
+
+    Where normals matter only those count that have the same one: at corners there are two.
+    """
+    has_normal = any(name.startswith("normal_") for name in first.left.names)
     found = [np.empty((0, len(first.location.domain.bounds)))]
     for a, b in itertools.product(first.location.places, second.location.places):
+        if has_normal and a.part is not b.part:
+            continue
         for place, other in ((a, b), (b, a)):
             points = _sample(place)
             for index, value in _planes(other).items():
@@ -100,6 +119,7 @@ def _worst(
     constants: Mapping[str, float],
     variables: tuple[str, ...],
     start: str,
+    scale: float,
     other_points: Points | None = None,
 ) -> Iterator[str]:
     """The line, if two expressions differ somewhere; the second may be taken at other points."""
@@ -108,7 +128,7 @@ def _worst(
     a = _values(first, points, constants, variables)
     b = _values(second, points if other_points is None else other_points, constants, variables)
     with np.errstate(invalid="ignore"):  # infinite ones, left out in the next line
-        difference = np.abs(a - b) / np.maximum(1.0, np.maximum(np.abs(a), np.abs(b)))
+        difference = np.abs(a - b) / np.maximum(scale, np.maximum(np.abs(a), np.abs(b)))
     difference = np.where(np.isfinite(difference), difference, 0.0)
     worst = int(np.argmax(difference))
     if difference[worst] > _AGREE:
@@ -123,7 +143,9 @@ def _values(
     return expression.on_arrays(values, len(points)).astype(float)
 
 
-def _not_periodic(periodic: Periodic, first: Condition, second: Condition, problem: Problem) -> Iterator[str]:
+def _not_periodic(
+    periodic: Periodic, first: Condition, second: Condition, problem: Problem, scale: float
+) -> Iterator[str]:
     """Values of ``first`` on the lower face against those of ``second`` on the upper one."""
     index = problem.variables.index(periodic.variable)
     low, high = problem.domain.bounds[index]
@@ -138,7 +160,7 @@ def _not_periodic(periodic: Periodic, first: Condition, second: Condition, probl
     yield from _worst(
         first.right, second.right, lower[both], problem.constants, problem.variables,
         f"{periodic} contradicts {first}" + ("" if first is second else f" with {second}")
-        + f": {first.left.text} at {periodic.variable} = {low:.4g} and {high:.4g}", upper[both],
+        + f": {first.left.text} at {periodic.variable} = {low:.4g} and {high:.4g}", scale, upper[both],
     )  # fmt: skip
 
 
@@ -152,4 +174,5 @@ def _against_exact(stated: list[Condition], problem: Problem) -> Iterator[str]:
         yield from _worst(
             condition.right, solution, points, problem.true_parameters, problem.variables,
             f"{condition} contradicts the exact solution: {condition.left.text}",
+            _scale(stated, condition, problem),
         )  # fmt: skip

@@ -13,17 +13,13 @@ from itertools import product
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from wsapps.seeding import generator
 from wsapps_pde.language.expressions import Expression
 from wsapps_pde.language.functions import TORCH_FUNCTIONS, Functions
 from wsapps_pde.language.python_term import Term
 from wsapps_pde.language.symbols import MultiIndex, derivative_name
 from wsapps_pde.problems.problem import Problem
-from wsapps_pde.space.drawing import PointSource
 
-_POINTS = 16
 _NOT_ANALYTIC = {"where", "abs", "<", "<=", ">", ">=", "==", "and", "or", "not"}
 
 
@@ -67,9 +63,9 @@ class SplitTerm:
 def split_residuals(problem: Problem) -> list[SplitTerm]:
     """The residuals of a problem, each with its linear parts.
 
-    A derivative is absorbed if no other residual uses it, and if the residual's slope by it is one number
-    at random values of everything else: for analytic expressions that means everywhere. Residuals that
-    compare, or are written in Python, stay whole; so do those for which it saves nothing.
+    A derivative is absorbed if no other residual uses it, and if it goes into the residual through sums and
+    constant factors alone, as it is written. Residuals that compare, or are written in Python, stay whole; so
+    do those for which it saves nothing.
     """
     parts = [_parts(problem, number) for number in range(len(problem.residuals))]
     for variables in {unknown.variables for unknown in problem.unknowns}:
@@ -133,26 +129,40 @@ def _below(index: MultiIndex) -> list[MultiIndex]:
 
 
 def _constant_slope(problem: Problem, term: Term, name: str) -> float | None:
-    """The derivative of a residual by one of its values, if it is the same number everywhere."""
+    """The derivative of a residual by one of its values, where that is the same number whatever they are."""
     if not isinstance(term, Expression) or any(step.op in _NOT_ANALYTIC for step in term.steps):
         return None
-    values = _random_values(problem, term)
-    values[name].requires_grad_()
-    result = term.evaluate(values, TORCH_FUNCTIONS)
-    (slopes,) = torch.autograd.grad(result.sum(), values[name])
-    first = float(slopes[0])
-    same = bool(((slopes - first).abs() <= 1e-12 * max(1.0, abs(first))).all())
-    return first if same and first != 0 else None
+    if not is_linear_with_constant_factor(term, name, problem.constants):
+        return None
+    # One for the name and zero for the others, less all zero, would lose digits to what does not hold it.
+    values: dict[str, Any] = {other: torch.ones((), dtype=torch.float64) for other in term.names}
+    values |= problem.constants
+    values[name] = torch.ones((), dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(term.evaluate(values, TORCH_FUNCTIONS), values[name])
+    return float(slope) if slope.isfinite() and slope != 0 else None
 
 
-def _random_values(problem: Problem, term: Term) -> dict[str, Tensor]:
-    """Points of the domain, and random numbers for everything but constants."""
-    points = torch.as_tensor(problem.domain.draw(_POINTS, PointSource("random", 0, "linear parts")))
-    values: dict[str, Any] = {
-        **problem.constants,
-        **dict(zip(problem.variables, points.unbind(-1), strict=True)),
-    }
-    numbers = generator(0, "linear parts")
-    for name in sorted(term.names - set(values)):
-        values[name] = torch.randn(_POINTS, generator=numbers, dtype=torch.float64)
-    return values
+def is_linear_with_constant_factor(term: Expression, name: str, constants: Mapping[str, float]) -> bool:
+    """Whether a name goes into the result through sums and constant factors alone."""
+    kinds: list[str] = []
+    for step in term.steps:
+        if step.op == "name":
+            kinds.append(
+                "linear" if step.value == name else "constant" if step.value in constants else "free"
+            )
+        elif step.op == "number":
+            kinds.append("constant")
+        else:
+            kinds.append(_kind(step.op, [kinds[arg] for arg in step.args]))
+    return kinds[-1] == "linear"
+
+
+def _kind(op: str, args: list[str]) -> str:
+    """ "linear" in the name, "free" of it, "constant", or "other", of an operation on such parts."""
+    if "other" in args or "linear" not in args:
+        return "other" if "other" in args else "constant" if set(args) == {"constant"} else "free"
+    if op in ("+", "-", "neg"):
+        return "linear"
+    if (op == "*" and "constant" in args) or (op == "/" and args == ["linear", "constant"]):
+        return "linear"
+    return "other"

@@ -177,6 +177,9 @@ def read_columns(path: Path) -> dict[str, NDArray[np.float64]]:
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.float64]]:
     with np.load(path, allow_pickle=False) as arrays:
+        for name in arrays.files:
+            if arrays[name].dtype.kind not in "fiub":
+                raise UserError(f"{path}: {name} must hold real numbers, got {arrays[name].dtype}")
         return {name: np.asarray(arrays[name], np.float64).ravel() for name in arrays.files}
 
 

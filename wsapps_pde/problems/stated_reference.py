@@ -72,14 +72,14 @@ def read_reference_spec(spec: Any, names: Names, constants: Mapping[str, float])
             f"signed_distance is one of the unknowns {', '.join(names.unknowns)}, got {seen(distance)}"
         )
     solver = spec.pop("solver", None)
-    settings = {key: _setting(value, known) for key, value in spec.items()} if solver else {}
+    settings = {key: _setting(key, value, known, names) for key, value in spec.items()} if solver else {}
     return Reference({}, solver, settings, spec.get("file"), distance, true, free)
 
 
 def _up_to_constant(spec: Any, names: Names) -> tuple[str, ...]:
     with located("up_to_constant"):
         for name in listed(spec):
-            if name not in names.unknowns:
+            if not isinstance(name, str) or name not in names.unknowns:
                 raise UserError(f"{seen(name)} is no unknown; unknowns: {', '.join(names.unknowns)}")
         return tuple(listed(spec))
 
@@ -112,10 +112,14 @@ def _true_parameters(spec: Any, names: Names, constants: Mapping[str, float]) ->
     return found
 
 
-def _setting(value: Any, constants: Mapping[str, float]) -> Any:
+def _setting(key: str, value: Any, constants: Mapping[str, float], names: Names) -> Any:
     """A number where the text is a constant expression; everything else as it is."""
     if not isinstance(value, str):
         return value
+    if value in names.parameters and value not in constants:
+        raise UserError(
+            f"{key}: {value} is trained; give its true value here, as in parameters: {{{value}: 1.0}}"
+        )
     try:
         return constant(value, constants)
     except UserError:

@@ -17,6 +17,8 @@ from wsapps.errors import UserError
 #: The most nodes or modes along an axis where there is one space axis, and where there are two.
 LONGEST_LINE, LONGEST_SIDE = 100_000, 2_000
 _MOST_STEPS = 1_000_000
+#: Settings of how a reference is computed, and up to when: not what a parameter of that name means.
+NUMERICAL = frozenset({"points", "times", "modes", "dt", "cells", "steps", "horizon", "refine"})
 
 
 def complete_settings(name: str, solver: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class BoundedParameters(nn.Module):
         self.bounds = {name: (each.minimum, each.maximum) for name, each in parameters.items()}
         self.free = nn.ParameterDict(
             {
-                name: nn.Parameter(torch.tensor(_free(each), dtype=torch.float64))
+                _key(name): nn.Parameter(torch.tensor(_free(each), dtype=torch.float64))
                 for name, each in parameters.items()
             }
         )
@@ -39,12 +39,17 @@ class BoundedParameters(nn.Module):
         return {name: self._bounded(name) for name in self.bounds}
 
     def _bounded(self, name: str) -> Tensor:
-        (low, high), free = self.bounds[name], self.free[name]
+        (low, high), free = self.bounds[name], self.free[_key(name)]
         if low is not None and high is not None:
             return low + (high - low) * torch.sigmoid(free)
         if low is not None:
             return low + F.softplus(free)
         return high - F.softplus(free) if high is not None else free + 0.0
+
+
+def _key(name: str) -> str:
+    """The name in a ParameterDict, which knows no names of its own methods (half, to, values)."""
+    return f"{name}'" if hasattr(nn.ParameterDict, name) else name
 
 
 def _free(parameter: Parameter) -> float:

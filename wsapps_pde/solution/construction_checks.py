@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Points = NDArray[np.float64]
 
 _CHECKED = 256  # points a condition, and in the domain
-_TOLERANCE = 1e-8  # relative to the largest value, at least 1
+_TOLERANCE = 1e-8  # relative to the largest value
 _ZERO = 1e-6  # of factors, which are of the order of 1
 _SEAM = 3e-3  # of a derivative's largest value
 
@@ -37,8 +37,9 @@ def fits(problem: Problem, unknown: Unknown, construction: Construction) -> bool
     They do if they are finite inside it, and periodic with their derivatives where the solution is to be.
     """
     try:
+        scale = max(float(_wanted(problem, each)[1].abs().max()) for each in construction.conditions)
         return (
-            all(_holds(problem, unknown, construction, condition) for condition in construction.conditions)
+            all(_holds(problem, unknown, construction, each, scale) for each in construction.conditions)
             and _is_finite(problem, construction)
             and _is_periodic(problem, unknown, construction)
         )
@@ -46,10 +47,17 @@ def fits(problem: Problem, unknown: Unknown, construction: Construction) -> bool
         return False
 
 
-def _holds(problem: Problem, unknown: Unknown, construction: Construction, condition: Condition) -> bool:
+def _wanted(problem: Problem, condition: Condition) -> tuple[Points, Tensor]:
+    """Points of a condition, and the values that it gives there."""
     points, _ = condition.location.draw(_CHECKED, PointSource("sobol", 0, "construction", str(condition)))
     values = {**problem.constants, **dict(zip(problem.variables, points.T, strict=True))}
-    wanted = torch.as_tensor(np.array(condition.right.on_arrays(values, len(points)), np.float64))
+    return points, torch.as_tensor(np.array(condition.right.on_arrays(values, len(points)), np.float64))
+
+
+def _holds(
+    problem: Problem, unknown: Unknown, construction: Construction, condition: Condition, scale: float
+) -> bool:
+    points, wanted = _wanted(problem, condition)
     known = derivative_of(str(condition.left.single_name), [unknown.name], problem.variables)
     assert known is not None
     index = known[1]
@@ -57,7 +65,7 @@ def _holds(problem: Problem, unknown: Unknown, construction: Construction, condi
     lift, factor = (
         coefficients(formula, problem, points, space) for formula in (construction.lift, construction.factor)
     )
-    fits = (lift[space.position(index)] - wanted).abs() <= _TOLERANCE * wanted.abs().max().clamp_min(1.0)
+    fits = (lift[space.position(index)] - wanted).abs() <= _TOLERANCE * (scale or 1.0)
     return bool(fits.all()) and bool((factor.abs() <= _ZERO).all())
 
 
@@ -91,7 +99,7 @@ def _is_periodic(problem: Problem, unknown: Unknown, construction: Construction)
                 coefficients(formula, problem, places, space) for places in (lower, upper, points)
             )
             scale_S1 = inside.abs().amax(dim=1, keepdim=True)
-            if not bool(((a - b).abs() <= _SEAM * scale_S1 + _TOLERANCE).all()):
+            if not bool(((a - b).abs() <= _SEAM * scale_S1 + _TOLERANCE * scale_S1.max()).all()):
                 return False
     return True
 

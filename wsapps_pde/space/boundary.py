@@ -90,7 +90,9 @@ def has_seam(shape: Shape) -> bool:
 
 def _inside(shape: Shape, points: Points, direction: Points) -> NDArray[np.bool_]:
     """Whether points a small step in a direction are strictly inside."""
-    return shape.depth(points + _STEP * size(shape) * direction) > rounding(shape)
+    tolerance = rounding(shape)
+    step = max(_STEP * size(shape), 10 * tolerance)  # far from the origin rounding is the larger one
+    return shape.depth(points + step * direction) > tolerance
 
 
 def _tried(shape: Shape) -> Points:
