@@ -195,3 +195,24 @@ def test_a_bound_written_with_digits_is_the_bound():
 )
 def test_bad_locations(domain, at, words):
     one_line_error(lambda: read_location(at, domain, {}), *words)
+
+
+def test_interior_leaves_the_boundary_out():
+    """In an L the line x = 0 is a slice of the inside below y = 0, and an edge above it."""
+    square = {"rectangle": {"x": [-1, 1], "y": [-1, 1]}}
+    quadrant = {"rectangle": {"x": [0, 1], "y": [0, 1]}}
+    domain = read_domain({"space": {"difference": [square, quadrant]}}, {})
+    for at in ("x = 0 and interior", "x = 0 and not boundary"):
+        points, _ = read_location(at, domain, {}).draw(256, source())
+        assert points[:, 1].max() <= 1e-9
+    points, _ = read_location("x = 0", domain, {}).draw(256, source())
+    assert points[:, 1].max() > 0.5
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-5])
+def test_an_equation_names_the_same_part_of_the_boundary_at_any_size(size):
+    box = {"rectangle": {"x": [-size, size], "y": [-size, size]}}
+    disc = {"disc": {"centre": [0, 0], "radius": size / 10}}
+    domain = read_domain({"space": {"difference": [box, disc]}}, {})
+    points, _ = read_location("x**2 + y**2 = r**2", domain, {"r": size / 10}).draw(64, source())
+    assert np.linalg.norm(points, axis=1) == pytest.approx(size / 10)

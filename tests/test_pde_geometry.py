@@ -292,3 +292,28 @@ def test_a_shape_far_from_the_origin_has_its_boundary():
     domain = read_domain(spec, {})
     lengths = sum(part.measure for part in boundary_parts(domain.shape))
     assert lengths == pytest.approx(4_000 + 200 * math.pi, rel=1e-2)
+
+
+T_SHAPE = {
+    "union": [{"rectangle": {"x": [-1, 1], "y": [0, 0.5]}}, {"rectangle": {"x": [-0.2, 0.2], "y": [-1, 0.2]}}]
+}
+KEYHOLE = {"union": [disc(0, 0, 1), {"rectangle": {"x": [-0.2, 0.2], "y": [-2, 0.3]}}]}
+HOLLOW = {"box": {"x": [-0.5, 0.5], "y": [-0.5, 0.5], "z": [-0.5, 0.5]}}
+CUBE = {"box": {"x": [-1, 1], "y": [-1, 1], "z": [-1, 1]}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (T_SHAPE, True),
+        (KEYHOLE, True),
+        ({"difference": [CUBE, HOLLOW]}, True),
+        ({"difference": [CUBE, ball(0.5)]}, False),
+        ({"difference": [SQUARE, disc(0.2, 0, 0.3)]}, False),
+        ({"difference": [SQUARE, QUADRANT]}, False),
+        ({"difference": [SQUARE, {"polygon": [[0, 0], [0.5, 0], [0, 0.5]]}]}, False),
+    ],
+)
+def test_corners_of_a_part_inside_another_one_are_no_place_for_a_factor(spec, expected):
+    """The Laplacian of a rectangle's level grows as one over the distance from its corner."""
+    assert has_seam(read_shape(spec, {})[1]) is expected

@@ -414,3 +414,11 @@ def test_a_term_that_a_constant_switches_off_is_refused_by_name():
     spec = {"conditions": [{"at": "x = 1", "where(on > 0, u, 0)": 0}], "parameters": {"on": 0}}
     of = problem(domain={"x": [0, 1]}, residuals=["u_xx - 1"], **spec)
     one_line_error(lambda: objective(of).check_defined(), "does not depend on the solution")
+
+
+@pytest.mark.parametrize("term", ["where(u > 9, sqrt(u - 9), 0)", "where(x > 0.5, (x - 0.5)**k, 0)"])
+def test_a_term_without_derivatives_is_refused_by_name(term):
+    of = problem(
+        domain={"x": [0, 1]}, residuals=[f"u_xx - {term}"], parameters={"k": {"initial": 1.5}}
+    )  # fmt: skip
+    one_line_error(lambda: objective(of).check_defined(), "residual", "derivatives", "where")

@@ -459,6 +459,17 @@ conditions: {at: "x = -1 or x = 1 or y = -1 or y = 1", u: 0}
     assert "no condition for u on a part of the boundary" in warning
 
 
+def test_a_hole_beside_the_domain(tmp_path):
+    text = """
+domain: {space: {difference: [{rectangle: {x: [-1, 1], y: [-1, 1]}}, {disc: {centre: [5, 5], radius: 0.25}}]}}
+unknowns: u
+residuals: u_xx + u_yy
+conditions: {at: boundary, u: 0}
+"""
+    (warning,) = read(written(tmp_path, text)).warnings
+    assert "has no part of the domain's boundary" in warning
+
+
 def test_errors_can_be_caught_as_user_errors():
     with pytest.raises(UserError, match=r"domain: the domain has no variable"):
         ProblemConfig()

@@ -272,3 +272,10 @@ def test_two_settings_never_share_a_file(tmp_path, solves):
         found = solve_reference("helmholtz_2d", {"k": k, "points": points}, tmp_path)
         assert found.shape == (points + 1, points + 1)
     assert len(list(tmp_path.iterdir())) == len(solves) == 4
+
+
+def test_a_part_of_the_unknowns_is_enough(tmp_path):
+    x, y = np.linspace(0, 1, 5), np.linspace(0, 2, 4)
+    np.savez(tmp_path / "ref.npz", x=x, y=y, u=x[:, None] + y)
+    assert list(read_reference(tmp_path / "ref.npz", ("x", "y"), ["u", "v", "p"]).values) == ["u"]
+    one_line_error(lambda: read_reference(tmp_path / "ref.npz", ("x", "y"), ["v", "p"]), "it has no 'v'")

@@ -148,8 +148,10 @@ class PDEObjective(LeastSquaresObjective):
         """Refuse terms without a value, or with the same whatever is learned, where training begins.
 
         Raises:
-            UserError: a term is NaN or infinite at some of its points, with the first of them; or constant.
+            UserError: a term is NaN or infinite at some of its points, with the first of them, or constant;
+                or its derivatives by the parameters are not finite.
         """
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         variables = self.solution.problem.variables
         for site, points in zip(self.sites, self.points, strict=True):
             residuals = self.residuals(site, points.batch(0, 1))
@@ -166,6 +168,15 @@ class PDEObjective(LeastSquaresObjective):
                         f"{term.name}: NaN or infinite at {len(bad)} of {len(residual)} points before the "
                         f"first step, as at {', '.join(f'{v} = {x:.6g}' for v, x in first)}; look for a "
                         "division by zero, or a logarithm or root of what may be negative"
+                    )
+                slopes = torch.autograd.grad(
+                    residual.square().mean(), trained, retain_graph=True, allow_unused=True
+                )
+                if not all(bool(slope.isfinite().all()) for slope in slopes if slope is not None):
+                    raise UserError(
+                        f"{term.name}: its values are finite before the first step, and its derivatives by "
+                        "the parameters are not; look for a root or a broken power of what may be zero or "
+                        "negative, also in the branch of where(...) that is not taken"
                     )
 
     def metrics(self, totals: Mapping[str, float]) -> dict[str, float]:

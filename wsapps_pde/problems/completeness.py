@@ -31,7 +31,7 @@ _GAP = 0.01  # part of a face that may be without a condition: corners, rounding
 
 def missing(problem: Problem) -> list[str]:
     """A line for each condition, equation or use that seems to be missing."""
-    found = [*_of_the_whole(problem), *_unused(problem)]
+    found = [*_of_the_whole(problem), *_unused(problem), *_without_boundary(problem)]
     measured = problem.data.unknowns(problem.names) if problem.data else set()
     coefficients = max(0, len(problem.unknowns) - len(problem.residuals))
     for unknown in problem.unknowns:
@@ -101,6 +101,18 @@ def _unused(problem: Problem) -> Iterator[str]:
     for unknown in problem.unknowns:
         if not any(problem.wanted(unknown.name, of) for of in ("residuals", "conditions", "data")):
             yield f"the unknown {unknown.name} is not used"
+
+
+def _without_boundary(problem: Problem) -> Iterator[str]:
+    """Parts of a shape that change nothing: a hole beside the domain, a part inside another one."""
+    shape = problem.domain.geometry
+    if shape is None or len(shape.primitives) < 2:
+        return
+    seen = {id(part.primitive) for part in problem.domain.boundary}
+    for primitive in shape.primitives:
+        if id(primitive) not in seen:
+            named = primitive.describe(problem.domain.space)
+            yield f"{named} has no part of the domain's boundary: it lies apart from the rest, or within it"
 
 
 def _initial(needs: _Needs) -> Iterator[str]:

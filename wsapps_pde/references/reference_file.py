@@ -39,7 +39,7 @@ def read_reference(
     Args:
         path: an .npz or a .csv file.
         variables: D names in the problem's order.
-        unknowns: names, or name to the variables that it depends on.
+        unknowns: names, or name to the variables that it depends on; those that the file has are read.
         outside_nan: whether NaN in an unknown means "outside the domain"; else it is refused.
 
     Returns:
@@ -51,7 +51,8 @@ def read_reference(
     """
     file = _Named(Path(path))
     depends = unknowns if isinstance(unknowns, Mapping) else {name: tuple(variables) for name in unknowns}
-    arrays = file.arrays([*variables, *depends])
+    arrays = file.arrays(variables, tuple(depends))
+    depends = {name: own for name, own in depends.items() if name in arrays}
     for name, array in arrays.items():
         file.check_finite(name, array, name in depends and outside_nan)
     shapes = {array.shape for array in arrays.values()}
@@ -71,8 +72,9 @@ class _Named:
     def error(self, text: str) -> UserError:
         return UserError(f"reference file {self.name}: {text}")
 
-    def arrays(self, names: Sequence[str]) -> dict[str, Array]:
-        """The arrays of these names, float64, without axes of length 1."""
+    def arrays(self, needed: Sequence[str], any_of: Sequence[str]) -> dict[str, Array]:
+        """The arrays of these names, and those that are there of ``any_of``, one at least; float64, without
+        axes of length 1."""
         suffix = self.path.suffix.lower()
         if suffix not in (".npz", ".csv"):
             raise self.error("it must be an .npz or a .csv file by its name")
@@ -80,14 +82,13 @@ class _Named:
             raise self.error("there is no such file; the path is relative to the problem's file")
         if suffix == ".csv":
             found = read_columns(self.path)
-            self._check_names(names, list(found))
-            return {name: found[name] for name in names}
+            return {name: found[name] for name in self._present(needed, any_of, list(found))}
         try:
             found = np.load(self.path, allow_pickle=False)
             if isinstance(found, np.ndarray):
                 raise self.error("it holds one array without a name; write it with numpy.savez(x=..., u=...)")
             with found:
-                self._check_names(names, found.files)
+                names = self._present(needed, any_of, found.files)
                 return {name: self._plain(name, found[name]) for name in names}
         except UserError:
             raise
@@ -96,12 +97,14 @@ class _Named:
             hint = "it holds pickled objects, which are not read; save plain numbers" if pickled else ""
             raise self.error(hint or f"it cannot be read as npz: {one_line(error)}") from None
 
-    def _check_names(self, wanted: Sequence[str], found: Sequence[str]) -> None:
-        for name in wanted:
+    def _present(self, needed: Sequence[str], any_of: Sequence[str], found: Sequence[str]) -> list[str]:
+        present = [name for name in any_of if name in found]
+        for name in [*needed, *([] if present else any_of)]:
             if name not in found:
                 near = nearest(name, list(found))
                 hint = f"did you mean {near}? " if near else ""
                 raise self.error(f"it has no {name!r}; {hint}it has {shown(', '.join(found)) or 'nothing'}")
+        return [*needed, *present]
 
     def _plain(self, name: str, array: NDArray) -> Array:
         if array.dtype.kind not in "fiu":

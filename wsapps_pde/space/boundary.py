@@ -77,9 +77,17 @@ def boundary_parts(shape: Shape) -> tuple[BoundaryPart, ...]:
 
 
 def has_seam(shape: Shape) -> bool:
-    """Whether parts of a union touch along a line or face inside it, where its level is zero."""
+    """Whether the level of a shape of several parts does not suit a factor, somewhere inside it.
+
+    Parts of a union may touch along a line or face, where it is zero; and a corner of one part may lie inside
+    another one, where it has no second derivatives (that of a rectangle is a cone there).
+    """
     tolerance = rounding(shape)
     for primitive in shape.primitives:
+        if shape is primitive:
+            continue
+        if bool((shape.depth(primitive.creases(shape.bounds)) > tolerance).any()):
+            return True
         for piece in primitive.pieces:
             points, normals = piece.place(_tried(shape))
             both = _inside(shape, points, normals) & _inside(shape, points, -normals)

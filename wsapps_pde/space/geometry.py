@@ -67,6 +67,10 @@ class Primitive(Shape, Protocol):
         """What the boundary consists of."""
         ...
 
+    def creases(self, bounds: Points) -> Points:
+        """``(n, S)`` points inside ``bounds`` (S, 2) at which the level has no second derivatives."""
+        ...
+
 
 def size(shape: Shape) -> float:
     """The largest side of the box around a shape."""

@@ -48,23 +48,26 @@ class _Facts:
 
     fixed: dict[int, float]
     boundary: bool
+    interior: bool
     comparisons: tuple[Expression, ...]
     equations: tuple[Expression, ...]
     text: str
 
     @property
     def key(self) -> tuple:
-        return (tuple(sorted(self.fixed.items())), self.boundary, tuple(e.text for e in self.equations))
+        where = self.boundary, self.interior
+        return (tuple(sorted(self.fixed.items())), where, tuple(e.text for e in self.equations))
 
     @classmethod
     def of(cls, facts: list[Expression], domain: Domain, constants: Mapping[str, float]) -> _Facts:
         fixed: dict[int, float] = {}
-        boundary, comparisons, equations = False, [], []
+        boundary, interior, comparisons, equations = False, False, [], []
         text = " and ".join(fact.text for fact in facts)
         for fact in facts:
             last = fact.steps[-1]
             if last.op == "place":
                 boundary |= last.value == "boundary"
+                interior |= last.value == "interior"
                 if last.value == "initial":
                     _fix(fixed, *_initial(domain), text)
             elif last.op == "==":
@@ -75,7 +78,9 @@ class _Facts:
                     _fix(fixed, *plane, text)
             else:
                 comparisons.append(fact)
-        return cls(fixed, boundary, tuple(comparisons), tuple(equations), text)
+        if boundary and interior:
+            raise UserError(f"{text!r} asks for the boundary and for the interior; join places by or")
+        return cls(fixed, boundary, interior, tuple(comparisons), tuple(equations), text)
 
 
 def _fix(fixed: dict[int, float], index: int, value: float, text: str) -> None:
@@ -119,7 +124,7 @@ def _places(group: list[_Facts], domain: Domain, constants: Mapping[str, float],
     in_time = {index: value for index, value in first.fixed.items() if index == domain.time}
     found: list[Place] = []
     on_boundary = first.boundary or bool(equations)
-    if on_boundary or len(across) == 1:
+    if (on_boundary or len(across) == 1) and not first.interior:
         for part in domain.boundary:
             if not across or (len(across) == 1 and _in_plane(part.piece.plane, across, domain)):
                 found.append(Place(domain, in_time, part, keep, equations))
@@ -139,7 +144,8 @@ def _nowhere(facts: _Facts, domain: Domain, whole: str) -> str:
         what = "holds on no part of the boundary"
         hint = "; a place inside is written variable = constant" if facts.equations else ""
     else:
-        what, hint = "holds at no point of the domain", ""
+        what = "holds at no point of the domain"
+        hint = "; a face is written variable = constant" if facts.comparisons and not facts.fixed else ""
     return f"{facts.text!r}{part} {what} ({ranges}{inside}){hint}"
 
 

@@ -22,6 +22,7 @@ Points = NDArray[np.float64]
 
 _TRIED = 1 << 14  # points behind the measure of a place with a filter
 _STEP = 1e-6  # of the shape's size: how far to either side of a slice is looked for the inside
+_SCALED = 1 << 8  # points behind the scale of an equation
 _EQUAL = 1e-9  # relative; an equation in the coordinates holds on a boundary up to rounding
 
 
@@ -152,8 +153,20 @@ class Place:
     def _passes(self, points: Points) -> NDArray[np.bool_]:
         keep = self.filter(points, self.domain.variables)
         values = {**self.filter.constants, **dict(zip(self.domain.variables, points.T, strict=True))}
-        for equation in self.equations:
+        for equation, scale in zip(self.equations, self._scales, strict=True):
             left, right = (side.on_arrays(values, len(points)) for side in equation)
-            scale = np.maximum(1.0, np.maximum(np.abs(left), np.abs(right)))
-            keep = keep & (np.abs(left - right) <= _EQUAL * scale)
+            rounding = np.maximum(scale, np.maximum(np.abs(left), np.abs(right)))
+            keep = keep & (np.abs(left - right) <= _EQUAL * rounding)
         return keep
+
+    @cached_property
+    def _scales(self) -> list[float]:
+        """By how much the sides of each equation differ somewhere in the box around the domain."""
+        bounds = self.domain.bounds
+        points = bounds[:, 0] + check_points(_SCALED, len(bounds)) * np.ptp(bounds, axis=1)
+        values = {**self.filter.constants, **dict(zip(self.domain.variables, points.T, strict=True))}
+        differences = (
+            np.abs(left.on_arrays(values, len(points)) - right.on_arrays(values, len(points)))
+            for left, right in self.equations
+        )
+        return [float(each[np.isfinite(each)].max(initial=0.0)) for each in differences]

@@ -18,6 +18,7 @@ from wsapps_pde.space.pieces import Piece
 Points = NDArray[np.float64]
 
 MAX_CORNERS = 200
+_FEW = 40  # corners up to which crossings of all lines are looked at
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,18 @@ class Polygon:
 
     def depth(self, points: Points) -> NDArray[np.float64]:
         return np.asarray(self.level(list(points.T), NUMPY_FUNCTIONS))
+
+    def creases(self, bounds: Points) -> Points:
+        """Where the lines of two sides cross: its corners, and places where the level of a hull or pocket has
+        none. Of many sides the corners alone."""
+        if len(self.corners) > _FEW:
+            return self.corners
+        lines = np.array([[*np.asarray(piece.normal), piece.offset] for piece in self.pieces])
+        a, b = np.triu_indices(len(lines), 1)
+        pairs = np.stack([lines[a], lines[b]], axis=1)
+        pairs = pairs[np.abs(np.linalg.det(pairs[:, :, :2])) > 1e-9]  # not parallel
+        points = np.linalg.solve(pairs[:, :, :2], pairs[:, :, 2:])[:, :, 0]
+        return points[((points >= bounds[:, 0]) & (points <= bounds[:, 1])).all(axis=1)]
 
     def describe(self, variables: Sequence[str]) -> str:
         return f"polygon of {len(self.corners)} corners"

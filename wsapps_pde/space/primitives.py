@@ -18,6 +18,13 @@ from wsapps_pde.space.pieces import Piece, Placing
 Points = NDArray[np.float64]
 
 
+_ALONG = 129  # points of an edge
+
+
+def _grid(axes: Sequence[Points]) -> Points:
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+
+
 class _Primitive:
     @property
     def primitives(self) -> tuple[Any, ...]:
@@ -29,6 +36,10 @@ class _Primitive:
     def depth(self, points: Points) -> NDArray[np.float64]:
         with np.errstate(all="ignore"):
             return np.asarray(self.level(list(points.T), NUMPY_FUNCTIONS))
+
+    def creases(self, bounds: Points) -> Points:
+        """``(n, S)`` points inside ``bounds`` (S, 2) at which the level has no second derivatives."""
+        return np.empty((0, len(bounds)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +60,17 @@ class Box(_Primitive):
     def pieces(self) -> tuple[Piece, ...]:
         """The two faces of each variable, lower before upper."""
         return tuple(self._face(axis, side) for axis in range(len(self.bounds)) for side in (0, 1))
+
+    def creases(self, bounds: Points) -> Points:
+        """The corners of a rectangle. Of a cuboid edges, and those along z go on beyond it: its level is the
+        R-intersection of that of (x, y) with that of z."""
+        if len(self.bounds) == 2:
+            return _grid(list(self.bounds))
+        if len(self.bounds) != 3:
+            return super().creases(bounds)
+        x, y, z = self.bounds
+        along = [np.linspace(low, high, _ALONG) for low, high in (x, y, bounds[2])]
+        return np.concatenate([_grid([x, y, along[2]]), _grid([along[0], y, z]), _grid([x, along[1], z])])
 
     def _face(self, axis: int, side: int) -> Piece:
         normal = np.zeros(len(self.bounds))
