@@ -17,6 +17,15 @@ _log = logging.getLogger("wsapps")
 Entry = dict[str, float]
 
 
+def is_entry(entry: Any) -> bool:
+    """Whether what was read from a checkpoint is one."""
+    return (
+        isinstance(entry, Mapping)
+        and {"step", "seconds"} <= entry.keys()
+        and all(isinstance(value, (int, float)) for value in entry.values())
+    )
+
+
 class History:
     """What was logged and evaluated, a dict with ``step`` and ``seconds`` an entry.
 

@@ -17,6 +17,7 @@ from wsapps import checkpoint
 from wsapps.accelerator import on_main
 from wsapps.checkpoint import Checkpoint, copy_into
 from wsapps.errors import UserError
+from wsapps.history import is_entry
 from wsapps.module_state import check_fits
 
 _log = logging.getLogger("wsapps")
@@ -137,17 +138,9 @@ def _run_state(found: Checkpoint) -> RunState:
         value = getattr(run, name)
         if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
             raise UserError(f"{found.path} is damaged: its {name} is {value!r}; choose another out=")
-    if not isinstance(run.history, list) or not all(_is_entry(entry) for entry in run.history):
+    if not isinstance(run.history, list) or not all(is_entry(entry) for entry in run.history):
         raise UserError(f"{found.path} is damaged: its history is no list of figures; choose another out=")
     return run
-
-
-def _is_entry(entry: Any) -> bool:
-    return (
-        isinstance(entry, Mapping)
-        and {"step", "seconds"} <= entry.keys()
-        and all(isinstance(value, (int, float)) for value in entry.values())
-    )
 
 
 def _checked_moments(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from wsapps import checkpoint
 from wsapps.accelerator import on_main
 from wsapps.errors import UserError
+from wsapps.history import is_entry
 from wsapps.least_squares import LevenbergMarquardt
 from wsapps.module_state import check_fits, copy_into
 from wsapps.quasi_newton.minimizer import Minimizer
@@ -145,7 +146,7 @@ def _checked(saved: Mapping[str, Any], begun: StageState, objective: nn.Module, 
             raise damaged(f"its {f.name} is {value!r:.60}")
         values[f.name] = value
     state = StageState(**values)
-    if not isinstance(saved.get("minimizer"), Mapping) or not all(_is_entry(e) for e in state.history):
+    if not isinstance(saved.get("minimizer"), Mapping) or not all(is_entry(e) for e in state.history):
         raise damaged("it has no minimiser, or its history is no list of figures")
     for name in ("objective", "refreshed", *(("best",) if state.best else ())):
         if not isinstance(saved.get(name), Mapping):
@@ -157,11 +158,3 @@ def _checked(saved: Mapping[str, Any], begun: StageState, objective: nn.Module, 
             "remove its folder to begin the stage anew, or choose another out="
         )
     return state
-
-
-def _is_entry(entry: Any) -> bool:
-    return (
-        isinstance(entry, Mapping)
-        and {"step", "seconds"} <= entry.keys()
-        and all(isinstance(value, (int, float)) for value in entry.values())
-    )

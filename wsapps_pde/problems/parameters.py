@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,15 +40,29 @@ def read_parameters(spec: Any) -> dict[str, Parameter]:
     """
     found: dict[str, Parameter] = {}
     constants: dict[str, float] = {}
-    for name, value in entries({} if spec is None else spec, "parameters").items():
+    spec = entries({} if spec is None else spec, "parameters")
+    for name, value in spec.items():
         check_name(name, "parameter", {})
         with located(name):
+            _check_order(name, value, spec, constants)
             if isinstance(value, Mapping):
                 found[name] = _trainable(entries(value, "a trainable parameter"), constants)
             else:
                 constants[name] = constant(value, constants)
                 found[name] = Parameter(constants[name], text=str(value))
     return found
+
+
+def _check_order(name: str, value: Any, spec: Mapping[str, Any], constants: Mapping[str, float]) -> None:
+    """Refuse a constant in parameters that have no value yet, or none before training."""
+    words = re.findall(r"[A-Za-z_]\w*", value) if isinstance(value, str) else []
+    for word in words:
+        if word in spec and word not in constants:
+            trained = isinstance(spec[word], Mapping)
+            why = "is trained" if trained else "comes later, or is this one"
+            raise UserError(
+                f"{value!r} of {name}: {word} {why}; a constant may be in earlier constants alone"
+            )
 
 
 def constants_of(parameters: Mapping[str, Parameter]) -> dict[str, float]:
