@@ -55,6 +55,15 @@ RECIPES = {
             (2.5, 2e-4, "2e-4"),
         )
     },
+    **{
+        f"alpha {alpha:g}, 2e-4, output solved, ridge {ridge:g}": _recipe(
+            alpha, 2e-4, *_SOLVED, *_RISING, f"projection.ridge={ridge:g}"
+        )
+        for alpha, ridge in (
+            *((1, 0.1), (1.25, 0.01), (1.25, 0.1), (1.375, 0.01), (1.375, 0.1), (1.5, 0.1), (1.75, 0.1)),
+            *((2.5, 0.1), (1.5, 1e-6)),
+        )
+    },
     "SIREN, 2e-4, output solved, momentum 0.9": _recipe(1, 2e-4, *_SOLVED, *_STEADY),
 }
 

@@ -69,6 +69,29 @@ def test_a_matrix_that_cannot_be_factored_is_no_answer():
     assert ridge_solution(gram, torch.ones(2, 1).double(), 1e-6).isnan().all()
 
 
+def noise(count: int = 400) -> PointSampler:
+    axis = torch.linspace(-1, 1, count)
+    return PointSampler(axis[:, None], torch.randn(count, 2, generator=torch.Generator().manual_seed(0)))
+
+
+def test_the_ridge_keeps_the_output_small_until_the_end():
+    field, sampler = small_field(), noise()
+    solver = OutputSolver(field, sampler, ProjectionConfig(ridge=0.1))
+    solver.solve(0)
+    while_training = float(field.output.weight.detach().norm())
+    solver.finish()
+    assert while_training < 0.7 * float(field.output.weight.detach().norm())
+
+
+def test_a_ridge_that_is_given_is_taken():
+    field, sampler = small_field(), noise()
+    small = []
+    for ridge in (1e-3, 10.0):
+        OutputSolver(field, sampler, ProjectionConfig(ridge=ridge)).solve(0)
+        small.append(float(field.output.weight.norm()))
+    assert small[1] < 0.2 * small[0]
+
+
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_no_other_output_layer_is_better(sign):
     field, sampler = small_field(), samples()

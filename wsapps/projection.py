@@ -4,7 +4,8 @@ A field is linear in its output layer, so that the best one for given hidden lay
 gradient descent is left with the hidden layers alone (Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973; for
 networks Newman et al., "Train Like a (Var)Pro", SIAM J. Math. Data Sci. 3, 2021). At the solution the loss
 does not change with the output layer to first order: the gradient of the hidden layers with the output held
-fixed is that of the loss minimised over it.
+fixed is that of the loss minimised over it. A penalty of the output's weights keeps hidden layers from
+learning features that cancel each other, which between samples they do not.
 
 Shapes: K samples, F features and a column of ones, C values.
 """
@@ -30,6 +31,7 @@ _FEWEST = 4
 # Solutions for draws differ from step to step, which keeps smooth signals from the last digits: all samples
 # are taken where they are no more than this many draws.
 _MANY = 4
+_LAST_RIDGE = 1e-6  # at most, of the last solution: nothing is learned after it
 
 
 @dataclass
@@ -47,7 +49,9 @@ class ProjectionConfig:
         default=16,
     )
     ridge: float = doc(
-        "penalty of the output's weights, relative to the mean square of features", default=1e-6
+        "penalty of the output's weights in training, relative to the mean square of features; 0.1 is better "
+        "between few samples, and slower",
+        default=1e-6,
     )
 
     def __post_init__(self) -> None:
@@ -68,7 +72,7 @@ class OutputSolver:
     Args:
         field: with ``features`` and a linear ``output``; :func:`output_solver` checks that.
         samples: all of the signal's; each step draws K of them by (seed, step), alike on every rank.
-        config: how many are drawn, and the ridge.
+        config: how many are drawn, and the ridge of solutions while training.
     """
 
     def __init__(self, field: Any, samples: PointSampler, config: ProjectionConfig):
@@ -80,17 +84,18 @@ class OutputSolver:
 
     def solve(self, step: int) -> None:
         """Set the output layer for the features at this step's draw."""
-        self._solve([self._drawn(step, 0, 1)])
+        self._solve([self._drawn(step, 0, 1)], self.ridge)
 
     def finish(self) -> None:
-        """Set the output layer for all samples, and give it back to whoever trains next."""
+        """Set the output layer for all samples, with hardly any penalty, and give it back to whoever trains
+        next."""
         parts = -(-len(self.samples) // CPU_PART)
         batches = self.samples.redrawn(None, parts=parts)
-        self._solve(batches(part, 0, 1) for part in range(parts))
+        self._solve((batches(part, 0, 1) for part in range(parts)), min(self.ridge, _LAST_RIDGE))
         self.field.output.requires_grad_(True)
 
     @torch.no_grad()
-    def _solve(self, batches: Iterable[Batch]) -> None:
+    def _solve(self, batches: Iterable[Batch], ridge: float) -> None:
         wide = widest_float(self.field.output.weight.device)
         gram_FF: Any = 0.0
         moments_FC: Any = 0.0
@@ -102,7 +107,7 @@ class OutputSolver:
             )
             gram_FF = gram_FF + weighted_KF.T @ features_KF
             moments_FC = moments_FC + weighted_KF.T @ batch["values"].to(wide)
-        solution_FC = ridge_solution(gram_FF, moments_FC, self.ridge)
+        solution_FC = ridge_solution(gram_FF, moments_FC, ridge)
         self.field.output.weight.copy_(solution_FC[:-1].T)
         self.field.output.bias.copy_(solution_FC[-1])
 
