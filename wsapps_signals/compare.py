@@ -141,13 +141,13 @@ def _run_all(config: CompareConfig, run: Run) -> list[Outcome]:
             signals[cell.signal] = load_signal(cell.config)
         fit_signal(make_problem(cell.config, signals[cell.signal]), own)
 
+    rest = [cell for cell in cells if cell.seed > 0]
+    if len(rates) == 1:  # no seed waits until it is known which rate is best
+        do_each([*trials, *rest], fit, run)
+        return [read_outcome(cell) for cell in (*trials, *rest)]
     do_each(trials, fit, run)
     outcomes = [read_outcome(cell) for cell in trials]
-    others = [
-        cell
-        for cell in cells
-        if cell.seed > 0 and (len(rates) == 1 or cell.rate == best_rate(outcomes, cell.signal, cell.method))
-    ]
+    others = [cell for cell in rest if cell.rate == best_rate(outcomes, cell.signal, cell.method)]
     do_each(others, fit, run)
     return outcomes + [read_outcome(cell) for cell in others]
 
