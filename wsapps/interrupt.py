@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType, TracebackType
 
 
@@ -18,6 +19,12 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(
             f"stopped by {name}; state saved in {saved_in}" if saved_in else f"stopped by {name}"
         )
+
+
+def stop_for(signal_number: int, saved_in: Path | None) -> None:
+    """Raise :class:`Interrupted` where there is a signal (0 is none), once the state is saved there."""
+    if signal_number:
+        raise Interrupted(signal_number, str(saved_in) if saved_in else None)
 
 
 @contextlib.contextmanager

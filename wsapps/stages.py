@@ -35,7 +35,7 @@ from wsapps.clock import Agreement, TrainingClock, agree
 from wsapps.errors import UserError
 from wsapps.finite import Diverged
 from wsapps.history import History
-from wsapps.interrupt import Interrupted, InterruptWatch
+from wsapps.interrupt import InterruptWatch, stop_for
 from wsapps.minimizers import make_minimizer
 from wsapps.module_state import copy_into
 from wsapps.objective import Batch, Objective
@@ -163,7 +163,8 @@ class QuasiNewtonStage:
                 self._score()
                 self.clock.pause()
                 self.save()
-                self._stop_for(self._agree(interrupts.received))  # it may have come since the last step
+                now = self._agree(interrupts.received)  # a signal may have come since the last step
+                stop_for(now.signal, self.checkpoints)
                 self._end(reason)
             finally:
                 self._progress.close()
@@ -243,11 +244,6 @@ class QuasiNewtonStage:
             evaluate_due=0 < config.evaluate_seconds <= since_evaluation,
         )
 
-    def _stop_for(self, now: Agreement) -> None:
-        """After the state has been saved: raise Interrupted where a rank got a signal."""
-        if now.signal:
-            raise Interrupted(now.signal, str(self.checkpoints) if self.checkpoints else None)
-
     def _act(self, step: Step, now: Agreement) -> None:
         """Do what is due after a step: by its number, or by what the ranks agreed on."""
         if step.accepted and (self.minimizer.steps % self.config.log_every == 0 or self._evaluation_step()):
@@ -257,7 +253,7 @@ class QuasiNewtonStage:
         if now.signal:
             self.clock.pause()
             self.save()
-            self._stop_for(now)
+            stop_for(now.signal, self.checkpoints)
         if now.evaluate_due or (step.accepted and self._evaluation_step()):
             self._evaluate()
         if now.save_due and self.checkpoints is not None:

@@ -18,7 +18,7 @@ from wsapps.clock import Agreement, TrainingClock, agree
 from wsapps.finite import Diverged, FiniteWatch, not_finite
 from wsapps.gradient import accumulate_gradient
 from wsapps.history import History
-from wsapps.interrupt import Interrupted, InterruptWatch
+from wsapps.interrupt import InterruptWatch, stop_for
 from wsapps.objective import Batch, Objective
 from wsapps.optimizer import make_optimizer, set_rates
 from wsapps.progress import Progress
@@ -126,7 +126,8 @@ class Trainer:
                 self._look()
                 self.clock.pause()
                 self.save()
-                self._stop_for(self._agree(interrupts.received))  # it may have come since the last step
+                now = self._agree(interrupts.received)  # a signal may have come since the last step
+                stop_for(now.signal, self.checkpoints)
             finally:
                 self._progress.close()
                 self._history.close()
@@ -200,11 +201,6 @@ class Trainer:
             evaluate_due=0 < config.evaluate_seconds <= seconds - self._evaluated_seconds,
         )
 
-    def _stop_for(self, now: Agreement) -> None:
-        """After the state has been saved: raise Interrupted where a rank got a signal."""
-        if now.signal:
-            raise Interrupted(now.signal, str(self.checkpoints) if self.checkpoints else None)
-
     def _act(self, now: Agreement) -> None:
         """Do what is due after a step: by the step's number, or by what the ranks agreed on."""
         if self.step % self.config.log_every == 0 or self._evaluation_step():
@@ -213,7 +209,7 @@ class Trainer:
         if now.signal:
             self._pause()
             self.save()
-            self._stop_for(now)
+            stop_for(now.signal, self.checkpoints)
         if now.evaluate_due or self._evaluation_step():
             self._evaluate()
         if now.save_due and self.checkpoints is not None:

@@ -112,9 +112,9 @@ class LevenbergMarquardt:
         (largest,) = self._numbers(here.gram.diagonal().max())
         lower: dict[int, tuple[float, Tensor]] = {}
         for kind in (self.scaled, 1 - self.scaled) if self.norm > 0 else ():
-            if self.steps % _COMPARED == 0 or not lower:
-                found = self._search(here, kind, largest)
-                lower |= {} if found is None else {kind: found}
+            compared = self.steps % _COMPARED == 0
+            if (compared or not lower) and (found := self._search(here, kind, largest)) is not None:
+                lower[kind] = found
         if lower:
             self.scaled = min(lower, key=lambda kind: lower[kind][0])
             self._accept(*lower[self.scaled])

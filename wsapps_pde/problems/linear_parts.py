@@ -134,7 +134,7 @@ def _constant_slope(problem: Problem, term: Term, name: str) -> float | None:
         return None
     if not is_linear_with_constant_factor(term, name, problem.constants):
         return None
-    # One for the name and zero for the others, less all zero, would lose digits to what does not hold it.
+    # Whatever the others are, this is the slope.
     values: dict[str, Any] = {other: torch.ones((), dtype=torch.float64) for other in term.names}
     values |= problem.constants
     values[name] = torch.ones((), dtype=torch.float64, requires_grad=True)
