@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 LR, ALPHA, OMEGA, HIDDEN = 1e-4, 2.5, 30.0, 3
+_DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def main() -> None:
@@ -67,7 +68,8 @@ def _report(arguments: argparse.Namespace, seconds: dict[str, list[float]], loss
     points, width = arguments.side**2, arguments.width
     products = 3 * 2 * points * (HIDDEN * width * width + (2 + 1) * width)  # one forward, two backward
     rate = 2 * points * width * width / statistics.median(seconds["products"])
-    print(f"{arguments.side}x{arguments.side} grey, width {width}, {torch.get_num_threads()} threads")
+    where = torch.cuda.get_device_name() if _DEVICE.type == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"{arguments.side}x{arguments.side} grey, width {width}, {where}")
     print(f"matrix products {points} x {width} x {width}: {rate / 1e9:.0f} GFLOP/s\n")
     print("| loop | step, s | plain / this, paired | part of the product rate | loss after all steps |")
     print("|---|---|---|---|---|")
@@ -76,7 +78,7 @@ def _report(arguments: argparse.Namespace, seconds: dict[str, list[float]], loss
         ratios = [plain / mine for plain, mine in zip(seconds["plain"], seconds[name], strict=True)]
         part = products / step / rate
         print(
-            f"| {name} | {step:.3f} | {statistics.median(ratios):.2f} | {100 * part:.0f} % | {losses[name]} |"
+            f"| {name} | {step:.4f} | {statistics.median(ratios):.2f} | {100 * part:.0f} % | {losses[name]} |"
         )
 
 
@@ -104,6 +106,8 @@ def _send(worker: subprocess.Popen[str], word: str) -> None:
 
 def _turn() -> bool:
     """Say that the last turn is over, and wait for the next; False when there is none."""
+    if _DEVICE.type == "cuda":
+        torch.cuda.synchronize()
     print("done", flush=True)
     return sys.stdin.readline().strip() == "go"
 
@@ -118,8 +122,8 @@ def _problem(arguments: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor]
 
 def _plain(arguments: argparse.Namespace) -> None:
     """The loop of the paper's released script, from its description; one file, PyTorch alone."""
-    coordinates, values = _problem(arguments)
-    field = _PlainSiren(arguments.width)
+    coordinates, values = (tensor.to(_DEVICE) for tensor in _problem(arguments))
+    field = _PlainSiren(arguments.width).to(_DEVICE)
     optimizer = torch.optim.Adam(field.parameters(), lr=LR)
     loss = torch.tensor(math.nan)
     while _turn():
@@ -185,9 +189,9 @@ def _ours(arguments: argparse.Namespace, compiled: bool = True) -> None:
 
 def _products(arguments: argparse.Namespace) -> None:
     """The product of a hidden layer, again and again: the best that this library and machine can do."""
-    width, part = arguments.width, 4096
-    activations, weight = torch.randn(part, width), torch.randn(width, width)
-    out = torch.empty(part, width)
+    width, part = arguments.width, 4096 if _DEVICE.type == "cpu" else arguments.side**2
+    activations, weight = torch.randn(part, width, device=_DEVICE), torch.randn(width, width, device=_DEVICE)
+    out = torch.empty(part, width, device=_DEVICE)
     while _turn():
         for _ in range(arguments.side**2 // part):
             torch.mm(activations, weight, out=out)

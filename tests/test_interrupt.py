@@ -109,3 +109,16 @@ def test_sigterm_outside_training_raises_as_ctrl_c_does():
         with pytest.raises(Interrupted):
             send(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_an_error_that_sigterm_caused_is_sigterm():
+    def stopped():
+        try:
+            send(signal.SIGTERM)
+        except Interrupted:
+            raise RuntimeError("the compiler's own words") from None
+
+    with pytest.raises(Interrupted, match="stopped by SIGTERM"), termination_raises():
+        stopped()
+    with pytest.raises(RuntimeError, match="no signal"), termination_raises():
+        raise RuntimeError("no signal")

@@ -197,6 +197,7 @@ def test_steps_and_seconds_are_shared():
     assert shares(4, *seconds, spent=2.0) == [(None, 5.0), (None, 6.0), (None, 8.0), (None, 14.0)]
     assert shares(4, *seconds, spent=99.0)[3] == (None, 2.0)
     assert sum(step for step, _ in shares(7, "trainer.default_steps=6000")) == 6000
+    assert [step for step, _ in shares(4, "trainer.max_steps=9")] == [2, 2, 2, 3]  # fewer than windows
     few = ("windows.count=3", "trainer.max_steps=2")
     one_line_error(lambda: config(*few), "2 steps are too few for windows.count=3")
 

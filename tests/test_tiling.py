@@ -83,7 +83,8 @@ def test_one_tile_is_the_field():
     torch.manual_seed(0)
     field = SinusoidalField(1, 1, 8)
     tiled, points = TiledField([field], (1,), (-100.0,), (100.0,)), torch.rand(9, 1) * 200 - 100
-    torch.testing.assert_close(tiled(points), field(points), atol=1e-4, rtol=1e-4)
+    # The first sine has arguments of up to 3,000, of which float32 knows four decimals.
+    torch.testing.assert_close(tiled(points), field(points), atol=1e-3, rtol=0)
 
 
 def test_gradients_reach_the_tiles_that_hold_points_and_no_other():

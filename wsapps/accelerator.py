@@ -29,6 +29,8 @@ def make_accelerator(mixed_precision: str = "no", find_unused_parameters: bool =
     Raises:
         UserError: the precision does not exist on this device, or the ranks cannot be joined on it.
     """
+    # torch.compile advises TF32, which costs 2 to 4 dB (docs/benchmarks.md).
+    warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
     # Accelerate keeps one state a process and refuses a second precision; ranks and device stay.
     known = AcceleratorState._shared_state
     if known and known.get("_mixed_precision") != mixed_precision:

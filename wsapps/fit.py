@@ -67,13 +67,15 @@ def fit(
         progress: show a bar, where there is a terminal.
 
     Returns:
-        The field, in eval mode, on the device on which it was trained.
+        The field, in eval mode, on the device of the coordinates (arrays and lists: the CPU). It is trained
+        on a GPU where there is one.
 
     Raises:
         ValueError: shapes that do not pair up, values that are complex or not finite, settings out of range.
         wsapps.Diverged: the loss became NaN.
     """
     keep_freed_pages()
+    home = coordinates.device if isinstance(coordinates, Tensor) else torch.device("cpu")
     coordinates_ND, values_NC = _pair(coordinates, values)
     accelerator = make_accelerator()
     parts = parts_for(points or len(coordinates_ND), accelerator.device)
@@ -104,11 +106,11 @@ def fit(
         objective = FieldObjective(field, peak, solver)
         Trainer(config, objective, batches, accelerator=accelerator, show_progress=progress).fit()
         objective.finish()
-    return field.eval()
+    return field.eval().to(home)
 
 
 def _pair(coordinates: Any, values: Any) -> tuple[Tensor, Tensor]:
-    """Both tensors as float32 ``(N, D)`` and ``(N, C)``."""
+    """Both as float32 ``(N, D)`` and ``(N, C)`` on the CPU, where weights are drawn and alpha is chosen."""
     coordinates, values = torch.as_tensor(coordinates), torch.as_tensor(values)
     if coordinates.is_complex() or values.is_complex():
         raise ValueError("complex values cannot be fitted; give real and imaginary parts as two channels")
@@ -119,9 +121,8 @@ def _pair(coordinates: Any, values: Any) -> tuple[Tensor, Tensor]:
             f"coordinates (..., D) and values (..., C) must have the same leading sizes, got "
             f"{tuple(coordinates.shape)} and {tuple(values.shape)}"
         )
-    pair = [
-        tensor.detach().to(torch.get_default_dtype()).flatten(end_dim=-2) for tensor in (coordinates, values)
-    ]
+    dtype = torch.get_default_dtype()
+    pair = [tensor.detach().to("cpu", dtype).flatten(end_dim=-2) for tensor in (coordinates, values)]
     for name, tensor in zip(("coordinates", "values"), pair, strict=True):
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"{name} hold NaN or infinity in {int((~torch.isfinite(tensor)).sum())} places")

@@ -31,11 +31,15 @@ def stop_for(signal_number: int, saved_in: Path | None) -> None:
 def termination_raises() -> Iterator[None]:
     """Inside, SIGTERM raises :class:`Interrupted`, as Ctrl-C raises KeyboardInterrupt.
 
-    So what is half done is cleaned up, where the default would end the process on the spot. Outside the
-    main thread nothing changes.
+    So what is half done is cleaned up, where the default would end the process on the spot. An error that
+    comes after it is taken for it: a compiler that was stopped makes errors of its own. Outside the main
+    thread nothing changes.
     """
+    received = 0
 
     def raise_interrupted(number: int, frame: FrameType | None) -> None:
+        nonlocal received
+        received = number
         raise Interrupted(number)
 
     if threading.current_thread() is not threading.main_thread():
@@ -44,6 +48,10 @@ def termination_raises() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, raise_interrupted) or signal.SIG_DFL
     try:
         yield
+    except Exception as error:
+        if received:
+            raise Interrupted(received) from error
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 

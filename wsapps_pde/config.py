@@ -168,6 +168,7 @@ def window_config(config: SolveConfig, number: int, seconds: float) -> SolveConf
         left = max(left - seconds, _LEAST_PART * left) / (count - number)
     return replace(
         config,
+        windows=replace(config.windows, count=1),  # it is not divided any more
         trainer=replace(
             trainer,
             max_steps=share(trainer.max_steps),

@@ -59,7 +59,9 @@ class GaborFilter(nn.Module):
         super().__init__()
         self.sine = FourierFilter(in_features, width, frequency_scale)
         self.mu = nn.Parameter(2 * torch.rand(width, in_features) - 1)
-        self.gamma = nn.Parameter(Gamma(shape, rate, validate_args=False).sample((width,)))
+        law = Gamma(shape, rate, validate_args=False)
+        # The device "meta", on which fields are only counted, has no such draw before torch 2.13.
+        self.gamma = nn.Parameter(torch.empty(width) if self.mu.is_meta else law.sample((width,)))
         with torch.no_grad():
             self.sine.linear.weight.mul_(self.gamma.sqrt()[:, None])
 
