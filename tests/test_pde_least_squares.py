@@ -11,17 +11,20 @@ from typing import Any
 
 import pytest
 import torch
-from small_problems import LIBRARY, objective, shipped
+from small_problems import LIBRARY, objective, shipped, solution
 from torch import nn
 
 from wsapps.accelerator import make_accelerator
 from wsapps.config import default_config_dir, load_config
+from wsapps.fields import SinusoidalField
 from wsapps.least_squares import FrozenResiduals, LevenbergMarquardt
 from wsapps.quasi_newton import Minimizer, QuasiNewtonConfig
 from wsapps.quasi_newton.frozen import FrozenObjective
 from wsapps.seeding import generator
 from wsapps.stages import QuasiNewtonStage
 from wsapps_pde.config import SolveConfig, StagesConfig, descent_config, quasi_newton_config
+from wsapps_pde.learning.collocation import CollocationConfig
+from wsapps_pde.learning.moving import Moves, MovingObjective
 from wsapps_pde.solve import main
 
 MINE = """
@@ -142,6 +145,25 @@ def test_matrices_that_are_too_large_get_another_method(caplog):
 def test_what_a_method_takes_by_default(settings, refresh, descent):
     stages = StagesConfig(**settings)
     assert (stages.refresh, stages.descent_part) == (refresh, descent)
+
+
+@pytest.mark.parametrize(
+    ("points", "width", "layers", "method"),
+    [
+        (20, 4, 1, "levenberg_marquardt"),  # 17 parameters
+        (10, 4, 1, "ssbroyden"),
+        (4000, 24, 4, "levenberg_marquardt"),  # 1,897
+        (4000, 40, 4, "ssbroyden"),  # 5,081
+    ],
+)
+def test_auto_wants_few_parameters_and_no_more_of_them_than_residuals(points, width, layers, method):
+    def field(in_features: int, out_features: int) -> nn.Module:
+        return SinusoidalField(in_features, out_features, width, layers - 1)
+
+    moves = Moves(CollocationConfig(interior=points))
+    loss = MovingObjective(solution(shipped("burgers"), make=field), moves, 0, torch.float64)
+    assert StagesConfig().suited(loss) == StagesConfig(method=method)
+    assert StagesConfig(method="lbfgs").suited(loss).method == "lbfgs"
 
 
 def test_a_run_without_limits_takes_fewer_of_its_large_steps():

@@ -25,6 +25,7 @@ from wsapps_pde.solution.field import SolutionField
 from wsapps_pde.solution.windowed import AnySolution, whole
 
 _LEAST_PART = 0.1  # of max_seconds, what is left to time windows however long the earlier ones took
+_FEW = 3000  # parameters: Levenberg-Marquardt's steps cost their square, and were measured at 1,900
 _LARGE = 15  # steps of other methods, that one of Levenberg-Marquardt stands for in a run's default
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
@@ -38,8 +39,10 @@ class StagesConfig:
         "levenberg_marquardt a twentieth of the time, or half of the steps",
         default=None,
     )
-    method: Literal["levenberg_marquardt", "ssbroyden", "ssbfgs", "bfgs", "lbfgs", "none"] = doc(
-        "the quasi-Newton method; none leaves all to gradient descent", default="ssbroyden"
+    method: Literal["auto", "levenberg_marquardt", "ssbroyden", "ssbfgs", "bfgs", "lbfgs", "none"] = doc(
+        "the second-order method; auto is levenberg_marquardt up to 3,000 parameters where there are as many "
+        "residuals, and ssbroyden elsewhere; none leaves all to gradient descent",
+        default="auto",
     )
     refresh_every: int | None = doc(
         "quasi-Newton steps on the same points, 0 for the same always; by default 500, and 10 of "
@@ -52,6 +55,14 @@ class StagesConfig:
             raise ValueError(f"descent is a part and must be in [0, 1], got {self.descent}")
         if self.refresh_every is not None:
             not_negative(self, "refresh_every")
+
+    def suited(self, objective: MovingObjective) -> StagesConfig:
+        """The same with a method of its own in place of auto; the properties below need one."""
+        if self.method != "auto":
+            return self
+        parameters = sum(tensor.numel() for tensor in objective.parameters() if tensor.requires_grad)
+        few = objective.has_rows and parameters <= min(_FEW, objective.residual_count)
+        return replace(self, method="levenberg_marquardt" if few else "ssbroyden")
 
     @property
     def large_steps(self) -> bool:
@@ -202,10 +213,12 @@ def quasi_newton_config(config: SolveConfig, steps: int, seconds: float) -> Quas
     max_steps = None if trainer.last_step is None else trainer.last_step - steps
     max_seconds = None if trainer.max_seconds is None else trainer.max_seconds - seconds
     over = any(limit is not None and limit <= 0 for limit in (max_steps, max_seconds))
-    if over or config.stages.method == "none":
+    method = config.stages.method
+    assert method != "auto"  # StagesConfig.suited
+    if over or method == "none":
         return None
     return QuasiNewtonConfig(
-        method=config.stages.method,
+        method=method,
         max_steps=max_steps,
         max_seconds=max_seconds,
         refresh_every=config.stages.refresh,

@@ -81,6 +81,13 @@ class PDEObjective(LeastSquaresObjective):
         """What each term's mean square is multiplied by, (K,): its balance and its weight."""
         return self.balance * self.balance.new_tensor(self.term_weights)
 
+    @property
+    def residual_count(self) -> int:
+        """Squares that the loss is a sum of: the points of each site, times its terms."""
+        return sum(
+            len(points) * len(site.terms) for site, points in zip(self.sites, self.points, strict=True)
+        )
+
     def batch(self, part: int, parts: int) -> Batch:
         """Micro-batch ``part`` of ``parts`` over all ranks: a share of every site's points."""
         batch: dict[str, Any] = {

@@ -41,6 +41,7 @@ def train(
     Raises:
         Diverged, Interrupted, UserError: as the trainer and the stage do.
     """
+    config = replace(config, stages=config.stages.suited(objective))
     parts = micro_batches(config, objective, accelerator)
     if not config.trainer.compile:
         return _train(config, objective, accelerator, folder, tensorboard, parts)
