@@ -285,7 +285,10 @@ conditions: [{at: points, u: 0, u_x: normal_x, u_y: normal_y}]
 reference: {exact: {u: "sqrt(x**2 + y**2) - 1"}}
 """
     circle(tmp_path)
-    settings = ["trainer.max_steps=120", "points.interior=256", "points.condition=64", "balance.kind=none"]
+    settings = [
+        "trainer.max_steps=120", "points.interior=256", "points.condition=64", "balance.kind=none",
+        "stages.method=ssbroyden",
+    ]  # fmt: skip
     code, out = test_pde_solve.run(tmp_path, test_pde_solve.written(tmp_path, text), *settings)
     assert code == 0
     assert test_pde_solve.metrics(out)["relative_l2/u"] < 0.2

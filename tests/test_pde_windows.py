@@ -325,6 +325,8 @@ def uninterrupted(tmp_path_factory):
 def test_a_windowed_run_leaves_one_solution(uninterrupted):
     out, left = uninterrupted
     assert left["steps"] == 30
+    network = (2 * 8 + 8) + (8 * 8 + 8) + (8 + 1)
+    assert left["parameters"] == 3 * network
     steps = [entry["step"] for entry in left["history"]]
     assert steps == sorted(steps)
     assert steps[-1] == 30

@@ -90,9 +90,10 @@ def solve_problem(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str
 
 def _solve(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str, float | str]:
     problem, objective = prepared.problem, prepared.first
+    count = parameter_count(objective.solution)
     run.say(
         "solving %s: %d networks, %d parameters, %s on %s, in %s",
-        problem.name, len(objective.solution.networks), parameter_count(objective.solution),
+        problem.name, len(objective.solution.networks), count,
         config.dtype, describe_device(run.accelerator.device), run.folder.path,
     )  # fmt: skip
     for line in _constructions(objective):
@@ -110,7 +111,7 @@ def _solve(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str, float
         },
         **{f"residual/{name}": value for name, value in residuals(mean_squares).items()},
         **_parameters(solution),
-        "parameters": parameter_count(solution),
+        "parameters": count * len(objectives),  # of time windows, which do not train any more
         **run.usual_metrics(trained.result),
     }
     if config.alpha == "auto":
