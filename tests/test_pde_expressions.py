@@ -130,6 +130,17 @@ def test_a_power_that_python_makes_complex_has_no_value(text):
     one_line_error(lambda: parse(text).value(VALUES), "no finite real value")
 
 
+@pytest.mark.parametrize(
+    "text", ["log(where(pi < pi, x, 0))", "1/where(pi <= pi, 0, x)", "where(pi < 3, x, 0)**-0.5"]
+)
+def test_a_number_that_is_chosen_by_numbers_is_no_constant(text):
+    """Its value is infinite, as that of an array is, and no error."""
+    x = torch.tensor([0.5, 2.0], dtype=torch.float64)
+    by_torch = parse(text).evaluate({"x": x}, torch_functions(torch.float64))
+    assert by_torch == parse(text).on_arrays({"x": x.numpy()}, 2)[0]
+    assert math.isinf(by_torch)
+
+
 @settings(max_examples=60, deadline=None)
 @given(trees, st.integers(0, 2**32 - 1))
 def test_tensors_arrays_and_floats_agree(tree, seed):

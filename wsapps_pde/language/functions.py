@@ -74,7 +74,11 @@ def _of_tensors(name: str) -> Callable[[Any], Any]:
 def _where(dtype: torch.dtype | None) -> Callable[..., Any]:
     def where(condition: Any, yes: Any, no: Any) -> Any:
         if not isinstance(condition, torch.Tensor):
-            return yes if condition else no
+            chosen, other = (yes, no) if condition else (no, yes)
+            if isinstance(other, torch.Tensor) and not isinstance(chosen, torch.Tensor):
+                # No constant, whose value was checked: of a number log(0) would be an error and not -inf.
+                return torch.full((), chosen, dtype=other.dtype, device=other.device)
+            return chosen
         if not isinstance(yes, torch.Tensor) and not isinstance(no, torch.Tensor):
             yes = torch.full((), yes, dtype=dtype, device=condition.device)
             no = torch.full((), no, dtype=dtype, device=condition.device)
