@@ -81,10 +81,10 @@ def test_points_that_fill_whole_blocks(points, tiles):
 
 def test_one_tile_is_the_field():
     torch.manual_seed(0)
-    field = SinusoidalField(1, 1, 8)
-    tiled, points = TiledField([field], (1,), (-100.0,), (100.0,)), torch.rand(9, 1) * 200 - 100
-    # The first sine has arguments of up to 3,000, of which float32 knows four decimals.
-    torch.testing.assert_close(tiled(points), field(points), atol=1e-3, rtol=0)
+    field = SinusoidalField(1, 1, 8).double()  # the first sine has arguments of up to 3,000
+    tiled = TiledField([field], (1,), (-100.0,), (100.0,)).double()
+    points = torch.rand(9, 1, dtype=torch.float64) * 200 - 100
+    torch.testing.assert_close(tiled(points), field(points), atol=1e-4, rtol=1e-4)
 
 
 def test_gradients_reach_the_tiles_that_hold_points_and_no_other():

@@ -11,7 +11,7 @@ from torch import nn
 from wsapps.alpha import AutoAlphaConfig, check_has_alpha
 from wsapps.config import choice, doc
 from wsapps.config.checks import not_negative
-from wsapps.fields import FIELDS, make_field
+from wsapps.fields import FIELDS, make_field, parameter_count
 from wsapps.quasi_newton import QuasiNewtonConfig
 from wsapps.seeding import seed_global
 from wsapps.trainer import TrainerConfig
@@ -60,8 +60,7 @@ class StagesConfig:
         """The same with a method of its own in place of auto; the properties below need one."""
         if self.method != "auto":
             return self
-        parameters = sum(tensor.numel() for tensor in objective.parameters() if tensor.requires_grad)
-        few = objective.has_rows and parameters <= min(_FEW, objective.residual_count)
+        few = objective.has_rows and parameter_count(objective) <= min(_FEW, objective.residual_count)
         return replace(self, method="levenberg_marquardt" if few else "ssbroyden")
 
     @property
