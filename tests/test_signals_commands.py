@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import imageio.v3 as iio
 import numpy as np
@@ -185,9 +186,11 @@ def comparison(picture, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_comparison_is_complete_and_its_cells_are_not_repeated(comparison, tmp_path, monkeypatch):
+def test_a_comparison_is_complete_and_its_cells_are_not_repeated(comparison, tmp_path, monkeypatch, capfd):
     assert compare.main(comparison) == 0
     out = tmp_path / "compared"
+    said = "".join(capfd.readouterr())
+    assert re.findall(r"cell \d+ of \d+", said) == [f"cell {number} of 7" for number in range(1, 8)]
     rows = list(csv.DictReader((out / "cells.csv").open()))
     # Two rates for each method's first seed; another seed at the better rate for one method.
     assert len(rows) == 3 * 2 + 1

@@ -129,11 +129,8 @@ def _run_all(config: CompareConfig, run: Run) -> list[Outcome]:
     rates = config.protocol.learning_rates or [None]
     cells = list(_cells(config, run.folder.path))
     trials = [cell for cell in cells if cell.seed == 0]
-    numbers = {cell.title: number for number, cell in enumerate(trials, start=1)}
-
-    def fit(cell: Cell) -> None:
-        number = f"{numbers[cell.title]} of {len(trials)}" if cell.title in numbers else "of another seed"
-        do_part(cell.config, "signals", cell.title, run, lambda own: fit_cell(cell, own), f"cell {number}")
+    rest = [cell for cell in cells if cell.seed > 0]
+    total = len(trials) + len(rest) // len(rates)  # a further seed has one rate, the best
 
     def fit_cell(cell: Cell, own: Run) -> None:
         if cell.signal not in signals:
@@ -141,15 +138,21 @@ def _run_all(config: CompareConfig, run: Run) -> list[Outcome]:
             signals[cell.signal] = load_signal(cell.config)
         fit_signal(make_problem(cell.config, signals[cell.signal]), own)
 
-    rest = [cell for cell in cells if cell.seed > 0]
+    def fit_all(chosen: Sequence[Cell], before: int = 0) -> list[Outcome]:
+        numbers = {cell.title: number for number, cell in enumerate(chosen, start=before + 1)}
+
+        def fit(cell: Cell) -> None:
+            number = f"cell {numbers[cell.title]} of {total}"
+            do_part(cell.config, "signals", cell.title, run, lambda own: fit_cell(cell, own), number)
+
+        do_each(chosen, fit, run)
+        return [read_outcome(cell) for cell in chosen]
+
     if len(rates) == 1:  # no seed waits until it is known which rate is best
-        do_each([*trials, *rest], fit, run)
-        return [read_outcome(cell) for cell in (*trials, *rest)]
-    do_each(trials, fit, run)
-    outcomes = [read_outcome(cell) for cell in trials]
+        return fit_all([*trials, *rest])
+    outcomes = fit_all(trials)
     others = [cell for cell in rest if cell.rate == best_rate(outcomes, cell.signal, cell.method)]
-    do_each(others, fit, run)
-    return outcomes + [read_outcome(cell) for cell in others]
+    return outcomes + fit_all(others, before=len(trials))
 
 
 def _cells(config: CompareConfig, out: Path) -> Iterator[Cell]:
