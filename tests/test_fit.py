@@ -262,7 +262,8 @@ def test_without_a_limit_150_steps():
 
     class Counted(wsapps.SinusoidalField):
         def forward(self, coordinates):
-            steps.append(None)
+            if torch.is_grad_enabled():
+                steps.append(None)
             return super().forward(coordinates)
 
     wsapps.fit(x, y, field=Counted(1, 1, width=2, hidden_layers=0))
@@ -281,3 +282,55 @@ def test_the_output_is_solved_for_where_samples_are_dense(dense, monkeypatch):
     solved.clear()
     quick(coordinates, coordinates[:, :1] ** 2, solve_output=not dense)
     assert bool(solved) is not dense
+
+
+class _Own(nn.Module):
+    """Features and an output of a user's, with something after it."""
+
+    def __init__(self, bias: bool = True, last: nn.Module | None = None):
+        super().__init__()
+        self.hidden, self.output = nn.Linear(1, 6), nn.Linear(6, 1, bias=bias)
+        self.last = last or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.output(torch.tanh(self.hidden(x))))
+
+
+class _OwnFeatures(_Own):
+    def features(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.hidden(x))
+
+
+@pytest.mark.parametrize(
+    "make", [_Own, lambda: _OwnFeatures(bias=False), lambda: _OwnFeatures(last=nn.Sigmoid())]
+)
+def test_an_output_that_cannot_be_solved_for_is_trained(make):
+    coordinates = torch.linspace(-1, 1, 200)[:, None]
+    values = 0.5 + 0.4 * coordinates
+    fields = []
+    for solve in (None, False):
+        torch.manual_seed(0)
+        fields.append(quick(coordinates, values, field=make(), steps=30, lr=1e-2, solve_output=solve))
+    assert all(torch.equal(*pair) for pair in zip(*(field.parameters() for field in fields), strict=True))
+
+
+def test_an_own_field_that_is_linear_in_its_output_is_solved_for():
+    coordinates = torch.linspace(-1, 1, 200)[:, None]
+    values = torch.tanh(2 * coordinates)
+    torch.manual_seed(0)
+    solved = quick(coordinates, values, field=_OwnFeatures(), steps=10, lr=1e-3)
+    trained = quick(coordinates, values, field=_OwnFeatures(), steps=10, lr=1e-3, solve_output=False)
+    assert score(solved, coordinates, values) > score(trained, coordinates, values) + 20
+
+
+def test_where_training_fails_every_layer_can_be_trained_afterwards():
+    coordinates = torch.linspace(-1, 1, 200)[:, None]
+
+    class Infinite(_OwnFeatures):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * (math.inf if torch.is_grad_enabled() else 1.0)
+
+    field = Infinite()
+    with pytest.raises(wsapps.Diverged):
+        quick(coordinates, coordinates, field=field)
+    assert all(parameter.requires_grad for parameter in field.parameters())

@@ -59,9 +59,10 @@ def fit(
         steps, seconds: when to stop, whichever comes first; 150 steps where neither is given.
         points: points a step; None takes all in every step.
         lr: Adam's learning rate at the start, from where it falls as a cosine to a fiftieth.
-        solve_output: keep the output layer at the least-squares solution, where it is linear and there are
-            enough samples; see :mod:`wsapps.projection`. None does where the choice of alpha finds that
-            fields interpolate, and where alpha is given.
+        solve_output: keep the output layer at the least-squares solution, where the field is
+            ``output(features(x))`` with a linear output and there are enough samples; see
+            :mod:`wsapps.projection`. None does where the choice of alpha finds that fields interpolate, and
+            where alpha is given.
         seed: of weights and draws.
         compile: compile the step with torch.compile (pays from some hundred steps on).
         progress: show a bar, where there is a terminal.
@@ -104,13 +105,17 @@ def fit(
             field = make(1.0 if alpha is None else alpha)
         solver = output_solver(field, batches, ProjectionConfig(enabled=solve_output))
         objective = FieldObjective(field, peak, solver)
-        Trainer(config, objective, batches, accelerator=accelerator, show_progress=progress).fit()
-        objective.finish()
+        try:
+            Trainer(config, objective, batches, accelerator=accelerator, show_progress=progress).fit()
+            objective.finish()
+        finally:
+            if solver is not None:  # also where training diverged or was interrupted
+                solver.release()
     return field.eval().to(home)
 
 
 def _pair(coordinates: Any, values: Any) -> tuple[Tensor, Tensor]:
-    """Both as float32 ``(N, D)`` and ``(N, C)`` on the CPU, where weights are drawn and alpha is chosen."""
+    """Both as ``(N, D)`` and ``(N, C)`` of torch's default dtype on the CPU, where weights are drawn."""
     coordinates, values = torch.as_tensor(coordinates), torch.as_tensor(values)
     if coordinates.is_complex() or values.is_complex():
         raise ValueError("complex values cannot be fitted; give real and imaginary parts as two channels")

@@ -31,6 +31,7 @@ _FEWEST = 4
 # Solutions for draws differ from step to step, which keeps smooth signals from the last digits: all samples
 # are taken where they are no more than this many draws.
 _MANY = 4
+_FEW = 16  # samples at which it is seen whether a field is linear in its output
 _LAST_RIDGE = 1e-6  # at most, of the last solution: nothing is learned after it
 
 
@@ -92,6 +93,10 @@ class OutputSolver:
         parts = -(-len(self.samples) // CPU_PART)
         batches = self.samples.redrawn(None, parts=parts)
         self._solve((batches(part, 0, 1) for part in range(parts)), min(self.ridge, _LAST_RIDGE))
+        self.release()
+
+    def release(self) -> None:
+        """Give the output layer back as it is."""
         self.field.output.requires_grad_(True)
 
     @torch.no_grad()
@@ -115,10 +120,10 @@ class OutputSolver:
 def output_solver(field: nn.Module, samples: PointSampler, config: ProjectionConfig) -> OutputSolver | None:
     """A solver for the field's output layer; None where it is switched off, or does not suit.
 
-    It suits a field that says ``output(features(x))`` with a linear output, and signals with at least four
-    samples for each feature.
+    It suits a field that is ``output(features(x))`` with a linear output that has a bias, and signals with at
+    least four samples for each feature.
     """
-    if config.enabled is False or not isinstance(getattr(field, "output", None), nn.Linear):
+    if config.enabled is False or not _is_linear_in_its_output(field, samples):
         return None
     return OutputSolver(field, samples, config) if len(samples) >= _FEWEST * _unknowns(field) else None
 
@@ -135,6 +140,19 @@ def ridge_solution(gram_FF: Tensor, moments_FC: Tensor, ridge: float) -> Tensor:
     penalised_FF = gram_FF + penalty * torch.eye(len(gram_FF), dtype=gram_FF.dtype, device=gram_FF.device)
     factor_FF, failed = torch.linalg.cholesky_ex(penalised_FF)  # without a wait for the device
     return torch.cholesky_solve(moments_FC, factor_FF).where(failed == 0, torch.nan)
+
+
+@torch.no_grad()
+def _is_linear_in_its_output(field: Any, samples: PointSampler) -> bool:
+    """Whether ``output(features(x))`` is there and is the field, seen at a few samples."""
+    output, features = getattr(field, "output", None), getattr(field, "features", None)
+    if not isinstance(output, nn.Linear) or output.bias is None or not callable(features):
+        return False
+    few = samples.tensors["coordinates"][:_FEW].to(output.weight.device)
+    training = field.training
+    whole, parts = field.eval()(few), output(features(few))
+    field.train(training)
+    return whole.shape == parts.shape and torch.allclose(whole, parts, rtol=1e-3, atol=1e-5, equal_nan=True)
 
 
 def _unknowns(field: Any) -> int:
