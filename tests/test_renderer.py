@@ -265,6 +265,33 @@ def test_the_grid_learns_where_there_is_something():
     assert not bool(made.grid.binaries[0, x - 1 / 16 > 0.1].any())
 
 
+def test_the_grid_is_the_same_in_every_run_after_its_warm_up(two_threads):
+    def learnt():
+        made = renderer(0.1, grid_resolution=48, grid_update_every=1, grid_warmup_steps=2)
+        looked_at = []
+
+        def density(positions):
+            looked_at.append(len(positions))
+            return (8 * positions).sin().prod(dim=1).abs() * 4
+
+        for step in range(8):
+            torch.manual_seed(step)
+            made.update_grid(step, density)
+        assert max(looked_at[2:]) < looked_at[0], "no cell is looked at twice"
+        return made.grid.occs
+
+    first = learnt()
+    assert all(torch.equal(first, learnt()) for _ in range(3))
+
+
+@pytest.fixture
+def two_threads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
 def test_the_grid_is_saved_with_the_module():
     made = renderer()
     made.grid.binaries[0, :4] = False

@@ -14,3 +14,8 @@ class OccupancyGrid(OccGridEstimator):
     occs: Tensor  # (levels X Y Z,) remembered opacity; -1 is never looked at
     binaries: Tensor  # (levels, X, Y, Z) bool
     grid_coords: Tensor  # (X Y Z, 3) int
+
+    def _sample_uniform_and_occupied_cells(self, n: int) -> list[Tensor]:
+        """Cells to look at, each once: of one that is drawn twice the last to be written would stay, and
+        which that is threads decide anew in every run."""
+        return [cells.unique() for cells in super()._sample_uniform_and_occupied_cells(n)]
