@@ -182,7 +182,20 @@ def test_masks_that_leave_nothing_are_refused(tmp_path):
     for file in files:
         imageio.imwrite(file.mask, np.zeros((8, 12), np.uint8))
     window = PictureWindow(pictures_of(files), seed=0)
-    one_line_error(lambda: window.draw(100, 0, draws()), "masks leave next to nothing", "black")
+    one_line_error(lambda: window.draw(100, 0, draws()), "masks leave nothing", "black")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_masks_that_leave_little_are_drawn_from_alike(tmp_path, seed):
+    files = write_pictures(tmp_path, masks=True)
+    for view, file in enumerate(files):  # 1 pixel of 96, and none of the first picture
+        mask = np.zeros((8, 12), np.uint8)
+        mask[view, view] = 255 * (view > 0)
+        imageio.imwrite(file.mask, mask)
+    view, pixel, _ = PictureWindow(pictures_of(files), seed=0).draw(20_000, 0, draws(seed))
+    assert bool((pixel == 13 * view).all())
+    counts = torch.bincount(view, minlength=6) / 20_000
+    torch.testing.assert_close(counts, torch.tensor([0, 0.2, 0.2, 0.2, 0.2, 0.2]), atol=0.02, rtol=0)
 
 
 _MEASURE = """

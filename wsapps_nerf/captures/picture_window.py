@@ -21,7 +21,8 @@ from wsapps.seeding import generator
 from wsapps_nerf.captures.pictures import Pictures, as_rgba
 
 _log = logging.getLogger("wsapps")
-_MOST_REDRAWS = 64
+_MARGIN = 64  # pixels drawn beyond those that are expected to do
+_MOST_TRIES = 1 << 22  # pixels drawn at once where masks leave few of them
 _SAY_EVERY = 5.0  # seconds
 _SCRATCH = 12  # bytes a full-size pixel takes while a picture is decoded
 _WORKERS = min(2, os.cpu_count() or 1)
@@ -60,6 +61,7 @@ class PictureWindow:
         self._buffer = torch.zeros(
             self.slots, largest, pictures.channels, dtype=torch.uint8, device=pictures.device
         )
+        self._kept = [0] * self.slots  # pixels of each slot's picture that its mask keeps
         # Which of the endless sequence of turns each slot holds, and of which view that is.
         self._items: list[int | None] = [None] * self.slots
         self._views = torch.zeros(self.slots, dtype=torch.int64)
@@ -83,26 +85,31 @@ class PictureWindow:
             Views ``(R,)``, row-major pixels ``(R,)``, and RGBA ``(R, 4)`` in [0, 1].
 
         Raises:
-            UserError: the masks leave next to nothing.
+            UserError: the masks leave nothing.
         """
         self._hold(step)
-        slot, pixel = self._random(count, draws)
-        values = self._buffer[slot, pixel]
-        if self.pictures.masked:
-            for _ in range(_MOST_REDRAWS):
-                bad = values[:, -1] == 0
-                if not bool(bad.any()):
-                    break
-                new_slot, new_pixel = self._random(count, draws)
-                slot, pixel = torch.where(bad, new_slot, slot), torch.where(bad, new_pixel, pixel)
-                values = self._buffer[slot, pixel]
-            else:
-                raise UserError(
-                    f"the masks leave next to nothing of the pictures: {_MOST_REDRAWS} draws of a pixel met "
-                    f"none to train on; in a mask, black is what is left out"
-                )
-        rgba = as_rgba(values[:, : 4 if self.pictures.alpha else 3])
+        slot, pixel = self._kept_pixels(count, draws) if self.pictures.masked else self._random(count, draws)
+        rgba = as_rgba(self._buffer[slot, pixel, : 4 if self.pictures.alpha else 3])
         return self._views.to(slot.device)[slot], pixel, rgba
+
+    def _kept_pixels(self, count: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+        """As :meth:`_random`, of the pixels that masks keep: as many are drawn as should hold that many."""
+        kept, pixels = sum(self._kept), int(self.pixels[self._views].sum())
+        if kept == 0:
+            raise UserError(
+                f"the masks leave nothing of {len(self._views)} pictures to train on; in a mask, black is "
+                f"what is left out"
+            )
+        found: list[tuple[Tensor, Tensor]] = []
+        missing = count
+        while missing > 0:
+            tries = min(missing * pixels // kept + _MARGIN, _MOST_TRIES)
+            slot, pixel = self._random(tries, draws)
+            good = (self._buffer[slot, pixel, -1] > 0).nonzero()[:missing, 0]
+            found.append((slot[good], pixel[good]))
+            missing -= len(good)
+        slots, pixels_of = zip(*found, strict=True)
+        return torch.cat(slots), torch.cat(pixels_of)
 
     def _random(self, count: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
         """Slots and pixels ``(count,)``, all pixels that are held alike."""
@@ -150,4 +157,5 @@ class PictureWindow:
     def _enter(self, item: int, pixels: NDArray[np.uint8]) -> None:
         flat = torch.from_numpy(pixels).flatten(end_dim=-2)
         self._buffer[item % self.slots, : len(flat)] = flat.to(self._buffer.device)
+        self._kept[item % self.slots] = int((flat[:, -1] > 0).sum()) if self.pictures.masked else len(flat)
         self._items[item % self.slots] = item
