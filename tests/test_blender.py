@@ -132,6 +132,23 @@ def test_extra_entries_of_the_json_are_read_over(tmp_path):
     assert len(load_blender_views(write_scene(tmp_path, frames=frames, aabb_scale=4), "train")) == 1
 
 
+def test_lenses_and_masks_that_a_blender_scene_has_not_are_refused(tmp_path):
+    def loaded(frame=None, **top):
+        frames = [{"file_path": "r_0", "transform_matrix": POSE, **(frame or {})}]
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        return load_blender_views(write_scene(folder, frames=frames, **top), "train")
+
+    width = loaded().cameras.width
+    same = {"k1": 0.0, "cx": width / 2, "is_fisheye": False, "camera_model": "OPENCV"}
+    assert len(loaded(**same)) == 1
+    for top, frame in (
+        ({"k1": 0.1}, {}), ({"fl_x": 3.0 * width}, {}), ({"cx": 0.4 * width}, {}), ({}, {"is_fisheye": True}),
+        ({}, {"mask_path": "mask.png"}), ({}, {"camera_angle_y": 0.1}),
+    ):  # fmt: skip
+        one_line_error(lambda: loaded(frame, **top), "frames[0]", "scene.format=transforms")  # noqa: B023
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -55,6 +55,14 @@ def test_a_frames_own_intrinsics_win(ball):
     assert (own.fx, own.fy, own.cx, own.cy, own.coefficients[0]) == (30.0, 31.0, 7.0, 8.0, 0.25)
 
 
+def test_a_frames_own_angle_wins_over_a_global_focal_length(ball):
+    capture = read_transforms(changed(ball, {"camera_angle_x": 1.0}))
+    own = capture.lenses[1]
+    assert own.fx == own.fy == pytest.approx(8 / math.tan(0.5))
+    fisheye = read_transforms(changed(ball, {"is_fisheye": True}, camera_model="OPENCV"))
+    assert [lens.projection for lens in fisheye.lenses] == ["perspective", "fisheye"]
+
+
 def test_what_is_not_given_follows_from_the_picture(ball):
     bare = dict.fromkeys(("fl_x", "fl_y", "cx", "cy", "w", "h"))
     capture = read_transforms(changed(ball, camera_angle_x=0.6, **bare))

@@ -15,11 +15,13 @@ from torch import Tensor
 from wsapps.config.overrides import shown
 from wsapps.errors import UserError, one_line
 from wsapps_nerf.cameras import Cameras, focal_from_angle
+from wsapps_nerf.captures.transforms import LENS_KEYS, read_lens
 from wsapps_nerf.json_values import list_of, matrix_4x4, number, read_json, show
 from wsapps_nerf.scene import Views, check_downscale, downscale_rgba
 
 _MOST_FRAMES = 100_000
 _LEAST_ANGLE = 1e-4  # radians; below it the focal length overflows
+_ABOUT = 0.02  # relative; a principal point half a pixel from the centre of a small picture is none
 
 
 def load_blender_views(root: Path, split: str, downscale: int = 1) -> Views:
@@ -92,7 +94,26 @@ def _read_listing(root: Path, split: str) -> _Listing:
     wheres = [f"{path}: frames[{index}]" for index in range(len(frames))]
     poses = torch.stack([_pose(frame, where) for frame, where in zip(frames, wheres, strict=True)])
     files = [_image_path(frame, path.parent, where) for frame, where in zip(frames, wheres, strict=True)]
+    _check_plain(document, frames, files, path)
     return _Listing(path, poses, files, angle)
+
+
+def _check_plain(document: dict[str, Any], frames: list[Any], files: list[Path], path: Path) -> None:
+    """Refuse masks and lenses that a Blender scene has not, rather than train without them."""
+    instead = "a Blender scene has none; read it with scene.format=transforms"
+    for index, (frame, file) in enumerate(zip(frames, files, strict=True)):
+        where = f"{path}: frames[{index}]"
+        if frame.get("mask_path"):
+            raise UserError(f"{where} has a mask ('mask_path'), and {instead}")
+        if not any(key in part for part in (document, frame) for key in LENS_KEYS):
+            continue
+        lens = read_lens(document, frame, file, where)
+        angle = 2 * math.atan(lens.width / 2 / lens.fx)
+        if not lens.is_plain(_ABOUT) or abs(angle / document["camera_angle_x"] - 1) > _ABOUT:
+            raise UserError(
+                f"{where} has a lens that distorts, is not centred, or does not suit 'camera_angle_x', and "
+                f"{instead}"
+            )
 
 
 def _pose(frame: Any, where: str) -> Tensor:

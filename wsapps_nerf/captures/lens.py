@@ -64,6 +64,11 @@ class Lens:
         """Whether its rays are other than those of a pinhole camera."""
         return self.projection != "perspective" or any(self.coefficients)
 
+    def is_plain(self, tolerance: float = 1e-9) -> bool:
+        """Whether it is a pinhole of one focal length whose principal point is the picture's centre."""
+        ratios = (self.fy / self.fx, self.cx / (self.width / 2), self.cy / (self.height / 2))
+        return not self.distorts and all(abs(ratio - 1) < tolerance for ratio in ratios)
+
 
 class Projected(NamedTuple):
     """Where points fall: pixels ``x``, ``y`` and distance along the axis ``depth``, each ``(R,)``.

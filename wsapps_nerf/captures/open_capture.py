@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
-import numpy as np
 import torch
 
 from wsapps.errors import UserError
@@ -98,7 +97,7 @@ class OpenCapture:
             focal=focal,
             width=max(lens.width for lens in lenses),
             height=max(lens.height for lens in lenses),
-            lenses=None if len(lenses) == 1 and _is_plain(lenses[0]) else make_lenses(lenses, of_view, names),
+            lenses=None if len(lenses) == 1 and lenses[0].is_plain() else make_lenses(lenses, of_view, names),
         )
 
     def views(self, split: str) -> Views:
@@ -234,17 +233,12 @@ def _check_something_is_kept(pictures: Pictures) -> None:
             raise UserError(f"the mask {file.mask} leaves nothing of a test picture, which then has no score")
 
 
-def _is_plain(lens: Lens) -> bool:
-    """Whether it is a pinhole of one focal length whose principal point is the picture's centre."""
-    values = np.array([lens.fy / lens.fx, lens.cx / (lens.width / 2), lens.cy / (lens.height / 2)])
-    return not lens.distorts and bool(np.abs(values - 1).max() < 1e-9)
-
-
 def _short_names(names: list[str]) -> list[str]:
     """Names for files: the stems, where they differ; otherwise with their folders."""
     stems = [Path(name).stem for name in names]
     if len(set(stems)) < len(names):
-        stems = ["_".join(Path(name).with_suffix("").parts).replace("..", "") for name in names]
+        paths = [Path(name).with_suffix("") for name in names]
+        stems = ["_".join(path.relative_to(path.anchor).parts).replace("..", "") for path in paths]
     if len(set(stems)) < len(names):
         stems = [f"{index:05d}_{stem}" for index, stem in enumerate(stems)]
     return stems

@@ -30,6 +30,14 @@ _INTRINSICS = (
     "camera_model", "is_fisheye", "w", "h", "fl_x", "fl_y", "cx", "cy", "camera_angle_x", "camera_angle_y",
     *_DISTORTION,
 )  # fmt: skip
+#: What says more of a lens than Blender's one angle, and the pictures themselves, do.
+LENS_KEYS = tuple(key for key in _INTRINSICS if key not in ("camera_angle_x", "w", "h"))
+# Where a frame has one of the first, what the document says by the second is not meant for it.
+_OWN = (
+    (("fl_x", "camera_angle_x"), ("fl_x", "camera_angle_x", "fl_y", "camera_angle_y")),
+    (("fl_y", "camera_angle_y"), ("fl_y", "camera_angle_y")),
+    (("camera_model", "is_fisheye"), ("camera_model", "is_fisheye")),
+)
 #: instant-ngp's unit cube is so many of its capture's units wide, for aabb_scale 1.
 _NGP_SCALE, _NGP_OFFSET = 0.33, 0.5
 #: Above this, the scene's background is taken to have no end.
@@ -102,13 +110,22 @@ def _read_frames(document: dict[str, Any], path: Path, lenses: dict[Lens, tuple[
         picture = _picture_path(path.parent / name)
         matrix = matrix_4x4(frame["transform_matrix"], f"{where}: 'transform_matrix'")
         rotation = rotation_of(matrix[:3, :3], f"{where}: 'transform_matrix'")
-        given = {key: source[key] for source in (document, frame) for key in _INTRINSICS if key in source}
-        lens = _read_lens(given, picture, where)
+        lens = read_lens(document, frame, picture, where)
         lens_index, _ = lenses.setdefault(lens, (len(lenses), where))
         mask = path.parent / _text(frame, "mask_path", where) if frame.get("mask_path") else None
         pose = np.concatenate([rotation, matrix[:3, 3:]], axis=1)
         shots.append(Shot(name, picture, mask, pose, lens_index))
     return shots
+
+
+def _intrinsics(document: Mapping[str, Any], frame: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given for a frame; its own wins, also where the document says the same by another name."""
+    given = {key: document[key] for key in _INTRINSICS if key in document}
+    own = {key: frame[key] for key in _INTRINSICS if key in frame}
+    for names, replaced in _OWN:
+        if any(name in own for name in names):
+            given = {key: value for key, value in given.items() if key not in replaced}
+    return given | own
 
 
 def _text(frame: Mapping[str, Any], key: str, where: str) -> str:
@@ -131,7 +148,13 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _read_lens(given: dict[str, Any], picture: Path, where: str) -> Lens:
+def read_lens(document: Mapping[str, Any], frame: Mapping[str, Any], picture: Path, where: str) -> Lens:
+    """The lens of a frame's picture, whose header is read where no size is given.
+
+    Raises:
+        UserError: what is wrong with it.
+    """
+    given = _intrinsics(document, frame)
     model = given.get("camera_model", "OPENCV_FISHEYE" if given.get("is_fisheye") is True else "OPENCV")
     if model not in _PERSPECTIVE + _FISHEYE:
         known = ", ".join(_PERSPECTIVE + _FISHEYE)
