@@ -72,6 +72,47 @@ def test_a_capture_from_far_away_is_trained_scored_and_rendered(tmp_path, capsys
     assert "is finished" in capsys.readouterr().err
 
 
+def test_a_run_is_not_used_with_other_poses_than_its_own(tmp_path, capsys):
+    """Where a capture lies is found from all its pictures: with one less, everything else would be moved."""
+    ball, out = write_transforms_ball(tmp_path / "ball"), tmp_path / "run"
+    assert train_command.main(arguments(ball, out)) == 0
+    path, whole = ball / "transforms.json", (ball / "transforms.json").read_text()
+    document = json.loads(whole)
+    document["frames"].pop(2)
+    path.write_text(json.dumps(document))
+    capsys.readouterr()
+    for command in (
+        lambda: eval_command.main([f"out={out}"]),
+        lambda: render_command.main([f"out={out}", "frames=2"]),
+        lambda: train_command.main(arguments(ball, out, "scene.box=[-1.5,-1.5,-1.5,1.5,1.5,1.5]")),
+    ):
+        assert command() == 2
+    said = capsys.readouterr().err
+    assert said.count("trained on another capture (train: 6 pictures then, 5 now)") == 3
+    document = json.loads(whole)
+    document["frames"][0]["transform_matrix"][0][3] += 1.0
+    path.write_text(json.dumps(document))
+    assert eval_command.main([f"out={out}"]) == 2
+    assert "other poses now" in capsys.readouterr().err
+    path.write_text(whole)
+    assert eval_command.main([f"out={out}"]) == 0
+
+
+def test_pictures_of_equal_names_in_folders_anywhere_have_files_of_their_own(tmp_path):
+    ball, out = write_transforms_ball(tmp_path / "ball"), tmp_path / "run"
+    document = json.loads((ball / "transforms.json").read_text())
+    for index, frame in enumerate(document["frames"]):
+        place = tmp_path / f"camera_{index % 2}" / f"{index // 2}.png"
+        place.parent.mkdir(exist_ok=True)
+        (ball / frame["file_path"]).rename(place)
+        frame["file_path"] = str(place)
+    for key in [key for key in document if key.endswith("_filenames")]:
+        del document[key]
+    (ball / "transforms.json").write_text(json.dumps(document))
+    assert train_command.main(arguments(ball, out, "data.test_every=2")) == 0
+    assert {path.name[-14:] for path in out.glob("test_*.png")} >= {"camera_0_0.png", "camera_1_2.png"}
+
+
 def test_an_opaque_capture_is_contracted_and_says_so(tmp_path, capsys):
     ball = write_transforms_ball(tmp_path / "ball", FAR_AWAY, opaque=True)
     out = tmp_path / "run"

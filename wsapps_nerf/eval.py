@@ -16,6 +16,7 @@ from wsapps.progress import Progress
 from wsapps_nerf.evaluation import ViewScore, mean_scores, score_views
 from wsapps_nerf.load import load_views
 from wsapps_nerf.perceptual import find_lpips
+from wsapps_nerf.same_views import check_views
 from wsapps_nerf.scene import Views
 from wsapps_nerf.trained import DataPlace, TrainedRun, open_trained
 
@@ -37,6 +38,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     if config is None:
         return
     trained = open_trained(config.out, config.data.root)
+    check_views(trained)
     views = load_views(trained.config.scene, trained.config.data, config.split)
     scores = _score(trained, views)
     if not trained.accelerator.is_main_process:

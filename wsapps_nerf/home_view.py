@@ -13,6 +13,7 @@ from wsapps_nerf.camera_path import nearest_point_to_axes, orbit_around
 from wsapps_nerf.cameras import Cameras
 from wsapps_nerf.load import load_cameras
 from wsapps_nerf.renderer import Renderer
+from wsapps_nerf.same_views import check_views
 from wsapps_nerf.trained import TrainedRun
 
 _log = logging.getLogger("wsapps")
@@ -25,6 +26,7 @@ def home_view(trained: TrainedRun) -> dict[str, Any]:
     degrees, radius, and the angle in radians that the shorter side of the picture spans.
     """
     try:
+        check_views(trained)
         cameras = load_cameras(trained.config.scene, trained.config.data, "train")
         return view_of_cameras(cameras)
     except (UserError, ValueError) as error:

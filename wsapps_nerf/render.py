@@ -16,6 +16,7 @@ from wsapps_nerf.camera_path_file import MAX_SIDE, CameraPath, load_camera_path
 from wsapps_nerf.cameras import Cameras, focal_from_angle
 from wsapps_nerf.load import load_cameras
 from wsapps_nerf.render_files import write_files
+from wsapps_nerf.same_views import check_views
 from wsapps_nerf.trained import DataPlace, open_trained
 
 PROGRAM = "python -m wsapps_nerf.render"
@@ -85,6 +86,8 @@ def render(arguments: Sequence[str]) -> None:
         return
     path = load_camera_path(Path(config.path)) if config.path is not None else None
     trained = open_trained(config.out, config.data.root)
+    if path is None:
+        check_views(trained)
     training = load_cameras(trained.config.scene, trained.config.data, "train")
     cameras = path_cameras(config, path, training).to(trained.accelerator.device)
     fps = config.fps or (path.fps if path is not None else _DEFAULT_FPS)

@@ -28,6 +28,7 @@ from wsapps_nerf.objective import RadianceObjective
 from wsapps_nerf.outputs import write_outputs
 from wsapps_nerf.perceptual import find_lpips
 from wsapps_nerf.prepared import Prepared, prepare
+from wsapps_nerf.same_views import keep_views
 from wsapps_nerf.scene import Scene
 from wsapps_nerf.suited import suited
 from wsapps_nerf.viewer import Viewer, ViewerConfig
@@ -52,6 +53,8 @@ def train(arguments: Sequence[str]) -> None:
     prepared.objective.check_rays(prepared.sampler(0, 0, 1))
     # Who watches changes nothing: a run continues with another viewer.
     with open_run(replace(config, viewer=ViewerConfig()), "nerf", config.scene.name, accelerator) as run:
+        if config.scene.format != "blender":
+            keep_views(scene, run)
         if run.folder.status == "finished":
             psnr = run.folder.read_metrics().get("test/psnr")
             run.say("%s is finished (test/psnr %s); choose another out= for a new run", run.folder.path, psnr)
