@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from wsapps import lock, run_folder
+from wsapps import atomic, lock, run_folder
 from wsapps.errors import UserError
 from wsapps.run_folder import RunFolder, default_path
 
@@ -49,6 +50,12 @@ def refused(*messages: str) -> Iterator[None]:
         assert message in str(error.value)
 
 
+def leave(path):
+    """A temporary file of a process that was killed two days ago."""
+    path.write_text("{")
+    os.utime(path, (time.time() - 2 * 86_400,) * 2)
+
+
 @pytest.mark.parametrize("state", ["missing", "deep", "empty", "killed before config.yaml"])
 def test_a_free_place_becomes_a_new_run(tmp_path, state):
     path = tmp_path / "a" / "b" if state == "deep" else tmp_path / "run é=(1)"
@@ -56,7 +63,7 @@ def test_a_free_place_becomes_a_new_run(tmp_path, state):
         path.mkdir()
     if state == "killed before config.yaml":
         (path / ".lock").write_text("123\n")
-        (path / ".config.0123abcd.tmp.yaml").write_text("trai")
+        leave(path / ".config.0123abcd.tmp.yaml")
     run = RunFolder.open(path, CONFIG, never)
     assert run.status == "new"
     assert (path / "config.yaml").read_text(encoding="utf-8") == CONFIG
@@ -70,7 +77,7 @@ def test_a_begun_run_is_resumed_and_a_finished_one_is_finished(tmp_path):
     path = tmp_path / "run"
     with_lock = RunFolder.open(path, CONFIG, never)
     with_lock.close()
-    (path / ".metrics.0123abcd.tmp.json").write_text("{")  # a killed process left it
+    leave(path / ".metrics.0123abcd.tmp.json")
     run = RunFolder.open(path, "other text", same)
     assert run.status == "resume"
     assert (path / "config.yaml").read_text(encoding="utf-8") == CONFIG
@@ -81,6 +88,15 @@ def test_a_begun_run_is_resumed_and_a_finished_one_is_finished(tmp_path):
     assert finished.status == "finished"
     assert finished.read_metrics() == {"test/psnr": 30.0}
     finished.close()
+
+
+def test_what_another_command_is_writing_beside_it_stays(tmp_path):
+    path = tmp_path / "run"
+    RunFolder.open(path, CONFIG, never).close()
+    with atomic.replacing(path / "turntable.mp4") as temporary:  # as render does, which takes no lock
+        temporary.write_bytes(b"frames")
+        RunFolder.open(path, CONFIG, same).close()
+    assert (path / "turntable.mp4").read_bytes() == b"frames"
 
 
 @pytest.mark.parametrize("finished", [False, True])

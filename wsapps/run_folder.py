@@ -22,6 +22,7 @@ _METRICS = "metrics.json"
 _LOCK = ".lock"
 _TEXT_METRICS = ("device", "version")
 _SHOWN_DIFFERENCES = 5
+_ABANDONED = 86_400.0  # seconds after which nobody writes to a temporary file any more
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,10 +211,11 @@ def _refuse_differences(path: Path, differences: list[str]) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of a killed process; nobody else is writing, because we hold the lock."""
+    """Remove the temporary files of killed processes. Young ones may be a video that another command, which
+    only reads the run and needs no lock, is writing beside it."""
     with contextlib.suppress(OSError):
         for item in path.iterdir():
-            if is_temporary(item.name):
+            if is_temporary(item.name) and time.time() - item.stat().st_mtime > _ABANDONED:
                 item.unlink()
 
 
