@@ -94,6 +94,14 @@ def test_counts_and_statistics_are_those_of_the_fields(toys):
 # inspect
 
 
+def test_splits_of_fewer_samples_are_refused(toys, capsys):
+    write_splits(toys, make_splits(torch.arange(6) >= 4, 0.25, fields=12))
+    assert inspect.main([f"dataset={toys}"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "splits.json divides 6" in said
+
+
 def test_inspect_tells_and_shows(toys, capsys):
     assert inspect.main([f"dataset={toys}", "per_class=3"]) == 0
     said = capsys.readouterr().out

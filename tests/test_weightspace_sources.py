@@ -128,6 +128,30 @@ def test_one_file_of_idx_pictures_finds_its_labels(tmp_path):
     assert int(samples.test.sum()) == 3
 
 
+@pytest.mark.parametrize("both", [True, False])
+def test_files_that_are_there_gzipped_too_are_read_once(tmp_path, both):
+    folder = write_idx(tmp_path / "set")
+    write_idx(folder, "t10k", PICTURES[:2] + 1, LABELS[:2])
+    for path in list(folder.glob("*ubyte")):
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+        if not both:
+            path.unlink()
+    samples = load_samples(str(folder), CONFIG)
+    assert samples.test.tolist() == [True] * 2 + [False] * 6
+    assert samples.labels.tolist() == [1, 0, 1, 0, 1, 2, 0, 0]
+
+
+def test_several_datasets_in_a_folder_are_not_mixed(tmp_path):
+    for split in ("emnist-letters-train", "emnist-letters-test", "emnist-digits-train"):
+        write_idx(tmp_path / "raw", split)
+    one_line_error(
+        lambda: load_samples(str(tmp_path / "raw"), CONFIG),
+        "emnist-digits-train-images-idx3-ubyte and emnist-letters-train-images-idx3-ubyte",
+    )
+    samples = load_samples(str(tmp_path / "raw" / "emnist-digits-train-images-idx3-ubyte"), CONFIG)
+    assert len(samples) == 6
+
+
 def test_labels_of_another_number_are_refused(tmp_path):
     write_idx(tmp_path / "set", labels=LABELS[:4])
     one_line_error(lambda: load_samples(str(tmp_path / "set"), CONFIG), "6 pictures", "4 labels")
@@ -462,6 +486,21 @@ def test_torchvision(monkeypatch):
     one_line_error(lambda: load_samples("torchvision:ImageNet", CONFIG), "known are MNIST")
 
 
+class FakeQmnist(FakeTorchvisionSet):
+    """Eight numbers a picture, the digit first."""
+
+    def __init__(self, root, train, download):
+        super().__init__(root, train, download)
+        self.targets = torch.tensor([[label, 7, 7, 7, 7, 7, 7, 7] for label in self.targets])
+
+
+def test_torchvision_with_several_targets(monkeypatch):
+    library = types.SimpleNamespace(datasets=types.SimpleNamespace(QMNIST=FakeQmnist))
+    monkeypatch.setitem(sys.modules, "torchvision", library)
+    samples = load_samples("torchvision:QMNIST", CONFIG)
+    assert samples.labels.tolist() == [0, 1, 0, 1, 0, 1, 1, 0]
+
+
 class Image:
     """Named as the feature of Hugging Face is."""
 
@@ -484,6 +523,11 @@ def test_hugging_face(monkeypatch):
     samples = load_samples("huggingface:some/pets", CONFIG)
     assert (samples.name, samples.classes) == ("pets", ("cat", "dog"))
     assert samples.test.tolist() == [False] * 3 + [True]
+    for unknown in (-1, None):
+        found["train"][1] = {"image": PICTURES[0], "label": unknown}
+        one_line_error(
+            lambda: load_samples("huggingface:some/pets", CONFIG), "labels from -1 to 1", "without a label"
+        )
     found["train"][1] = {"image": PICTURES[0, :2], "label": 0}
     one_line_error(lambda: load_samples("huggingface:some/pets", CONFIG), "picture 1", "one size")
 

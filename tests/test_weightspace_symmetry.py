@@ -293,6 +293,24 @@ def test_noise_has_the_size_it_says():
     assert float(noisy.biases[1].std()) == pytest.approx(0.1 * scale, rel=0.1)
 
 
+def test_turning_does_not_shear_pictures_that_are_not_square():
+    draws = torch.Generator().manual_seed(1)
+    half = torch.diag(torch.tensor([15.0, 63.0], dtype=torch.float64)) / 2  # from coordinates to pixels
+    matrix, _ = random_map(20, 2, turn=0.4, generator=draws, dtype=torch.float64, sides=(15, 63))
+    in_pixels = half.inverse() @ matrix @ half
+    identity = torch.eye(2, dtype=torch.float64).expand(20, 2, 2)
+    torch.testing.assert_close(in_pixels @ in_pixels.mT, identity)
+    assert float(in_pixels[:, 0, 1].abs().max()) > 0.3
+    # And fields of such pictures are turned so.
+    fields, config = random_fields(SMALL, 5, 0), AugmentationConfig(turn=20.0)
+    solved = torch.linalg.pinv(fields.weights[0])
+    turned, as_square = (
+        augment(fields, SMALL, config, torch.Generator().manual_seed(1), grid).weights[0] @ solved
+        for grid in ((16, 64), (9, 9))
+    )
+    torch.testing.assert_close(turned, as_square * (half.diagonal()[:, None] / half.diagonal()))
+
+
 def test_augmentation_that_moves_the_coordinates():
     fields, x = random_fields(SMALL, 5, 0), points(SMALL)
     config = AugmentationConfig(shift=0.1, turn=10.0, stretch=0.1, mirror=True)

@@ -302,6 +302,17 @@ def test_bad_settings_are_one_line_and_leave_no_folder(dots, arguments, words, t
     assert not out.exists()
 
 
+@pytest.mark.parametrize("few", ["batch_size=2", "most_train=2"])
+def test_a_batch_of_fewer_fields_than_ranks_is_refused(dots, few, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("accelerate.Accelerator.num_processes", 3)
+    out = tmp_path / "run"
+    assert train.main([f"dataset={dots}", f"out={out}", *QUICK, few]) == 2
+    said = capsys.readouterr().err
+    assert "cannot be shared by 3 processes" in said
+    assert said.count("\n") == 1
+    assert not out.exists()
+
+
 def test_a_damaged_shard_is_named_or_skipped(tmp_path, capsys):
     fields, out = make_fields(tmp_path / "fields", 60, shards=3), tmp_path / "run"
     damaged = fields / "nefs_0-20.hdf5"

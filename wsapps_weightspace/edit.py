@@ -60,7 +60,7 @@ def edit(arguments: Sequence[str]) -> None:
         return
     prepare_cpu(config.trainer.num_threads)
     accelerator = make_accelerator(config.trainer.mixed_precision)
-    data = open_data(config)
+    data = open_data(config, accelerator.num_processes)
     canvas = canvas_of(data.dataset.architecture, data.dataset.about)
     if canvas is None:
         raise UserError(f"{config.dataset} has no fields of pictures, and this command edits pictures")
@@ -82,7 +82,7 @@ def build_objective(config: EditConfig, data: LearningData, canvas: Canvas) -> E
     seed_global(config.trainer.seed, "init")
     editor = FieldEditor(dataset.architecture, config.editor)
     editor.prepare(dataset.weights[data.train])
-    augment = config.augment(dataset.architecture)
+    augment = config.augment(dataset)
     return EditObjective(editor, dataset.architecture, canvas, config.operation, config.radius, augment)
 
 

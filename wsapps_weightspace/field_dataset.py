@@ -180,6 +180,8 @@ def _joined(
         )
     if int(index.min()) < 0:
         raise UserError(f"{folder} has fields of sample {int(index.min())}; build it again")
+    splits = splits or usual_splits(int(index.max()) + 1)
+    splits.check_holds(index)
     return FieldDataset(
         folder,
         shards[0].architecture,
@@ -190,7 +192,7 @@ def _joined(
         index,
         column("init_number"),
         column("view"),
-        splits or usual_splits(int(index.max()) + 1),
+        splits,
         about,
         skipped,
     )

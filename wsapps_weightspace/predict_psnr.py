@@ -50,7 +50,7 @@ def predict_psnr(arguments: Sequence[str]) -> None:
         return
     prepare_cpu(config.trainer.num_threads)
     accelerator = make_accelerator(config.trainer.mixed_precision)
-    data = open_data(config)
+    data = open_data(config, accelerator.num_processes)
     objective = build_objective(config, data)
     with open_run(config, "weightspace", f"psnr-{data.name}-{config.classifier.name}", accelerator) as run:
         keep_data(data, run)
@@ -76,7 +76,7 @@ def build_objective(config: PsnrConfig, data: LearningData) -> RegressionObjecti
     return RegressionObjective(
         Standardised(model, mean, deviation),
         data.dataset.architecture,
-        config.augment(data.dataset.architecture),
+        config.augment(data.dataset),
     )
 
 

@@ -43,6 +43,12 @@ class LabelledSamples:
                 f"{self.name}: {count} samples, but {len(self.labels)} labels and {len(self.test)} marks of "
                 "the split; one of each is needed for every sample"
             )
+        low, high = int(self.labels.min()), int(self.labels.max())
+        if low < 0 or high >= len(self.classes):
+            raise UserError(
+                f"{self.name} has labels from {low} to {high}, but {len(self.classes)} classes, from 0; "
+                "samples without a label, as -1, cannot be used: leave them out"
+            )
 
     def __len__(self) -> int:
         return len(self.values)

@@ -46,6 +46,11 @@ class Splits:
         """
         if split not in SPLITS:
             raise ValueError(f"splits are {', '.join(SPLITS)}, got {split!r}")
+        self.check_holds(sample_index)
+        return (self.of_sample[sample_index] == SPLITS.index(split)).nonzero()[:, 0]
+
+    def check_holds(self, sample_index: Tensor) -> None:
+        """Raises UserError where a sample is not in the splits."""
         if len(sample_index) and not 0 <= int(sample_index.min()) <= int(sample_index.max()) < len(
             self.of_sample
         ):
@@ -53,7 +58,6 @@ class Splits:
                 f"the fields are of the samples {int(sample_index.min())} to {int(sample_index.max())}, but "
                 f"{SPLITS_JSON} divides {len(self.of_sample)}; build the dataset again"
             )
-        return (self.of_sample[sample_index] == SPLITS.index(split)).nonzero()[:, 0]
 
 
 def make_splits(test: Tensor, val_fraction: float = 0.1, seed: int = 0, fields: int | None = None) -> Splits:

@@ -30,7 +30,7 @@ def train(arguments: Sequence[str]) -> None:
         return
     prepare_cpu(config.trainer.num_threads)
     accelerator = make_accelerator(config.trainer.mixed_precision)
-    data = open_data(config)
+    data = open_data(config, accelerator.num_processes)
     # Before there is a run folder: what is wrong with the settings is not to leave one.
     objective = build_objective(config, data)
     with open_run(config, "weightspace", f"{data.name}-{config.classifier.name}", accelerator) as run:

@@ -49,5 +49,5 @@ def build_objective(config: TrainConfig, data: LearningData) -> ClassificationOb
     if len(dataset.classes) < 2:
         raise UserError(f"{config.dataset} has one class: there is nothing to tell apart")
     model = build_model(config.classifier, data, len(dataset.classes), config.trainer.seed)
-    augment = config.augment(dataset.architecture)
+    augment = config.augment(dataset)
     return ClassificationObjective(model, dataset.architecture, config.label_smoothing, augment)

@@ -9,9 +9,9 @@ from typing import Literal
 from wsapps.config import doc
 from wsapps.config.checks import at_least_one
 from wsapps.trainer_config import TrainerConfig
+from wsapps_weightspace.field_dataset import FieldDataset
 from wsapps_weightspace.learning.classification import Augment
 from wsapps_weightspace.symmetry import AugmentationConfig, augment
-from wsapps_weightspace.weights import Architecture
 
 
 @dataclass(kw_only=True)
@@ -35,8 +35,9 @@ class LearningConfig:
         if self.most_train is not None and self.most_train < 1:
             raise ValueError(f"most_train must be at least 1 or null, got {self.most_train}")
 
-    def augment(self, architecture: Architecture) -> Augment | None:
+    def augment(self, dataset: FieldDataset) -> Augment | None:
         """What changes the fields of a batch while training; None where nothing does."""
         if self.augmentation == AugmentationConfig():
             return None
-        return partial(augment, architecture=architecture, config=self.augmentation)
+        grid = None if dataset.about is None else dataset.about.grid
+        return partial(augment, architecture=dataset.architecture, config=self.augmentation, grid=grid)

@@ -47,15 +47,22 @@ class LearningData:
         return digest.hexdigest()
 
 
-def open_data(config: LearningConfig) -> LearningData:
-    """Read the fields that a configuration names.
+def open_data(config: LearningConfig, ranks: int = 1) -> LearningData:
+    """Read the fields that a configuration names, for so many processes.
 
     Raises:
-        UserError: there are none, they are damaged, or a split of them is empty.
+        UserError: there are none, they are damaged, a split of them is empty, or a batch is smaller
+            than the number of ranks.
     """
     dataset = FieldDataset.open(config.dataset, config.on_bad)
     train, val, test = (dataset.rows(split) for split in SPLITS)
-    return LearningData(dataset, some_of(train, config.most_train), val, test)
+    train = some_of(train, config.most_train)
+    if min(config.batch_size, len(train)) < ranks:
+        raise UserError(
+            f"batch_size={config.batch_size} of {len(train)} training fields cannot be shared by {ranks} "
+            "processes; each needs a field in every step"
+        )
+    return LearningData(dataset, train, val, test)
 
 
 def some_of(rows: Tensor, most: int | None) -> Tensor:

@@ -60,10 +60,22 @@ def _read_up_to(file: object, count: int) -> bytearray:
 def idx_pairs(path: Path) -> list[tuple[Path, Path]]:
     """The files of pictures in a folder, or the one given, each with that of its labels; by name.
 
+    A file that is there gzipped too is taken once.
+
     Raises:
-        UserError: a file of labels is missing.
+        UserError: a file of labels is missing, or there are several files of training or of test pictures.
     """
-    found = [path] if path.is_file() else sorted(item for item in path.iterdir() if is_idx_pictures(item))
+    found = [path]
+    if not path.is_file():
+        by_name = {item.name.removesuffix(".gz"): item for item in path.iterdir() if is_idx_pictures(item)}
+        found = [by_name[name] for name in sorted(by_name)]
+        for of_test in (False, True):
+            alike = [item.name for item in found if _is_test(item) is of_test]
+            if len(alike) > 1:  # EMNIST's variants, whose labels mean different things
+                raise UserError(
+                    f"{named(path)} holds {' and '.join(alike)}, which may be of different datasets; give "
+                    "one of them, or keep them in folders of their own"
+                )
     pairs = []
     for pictures in found:
         names = [
@@ -76,6 +88,10 @@ def idx_pairs(path: Path) -> list[tuple[Path, Path]]:
             raise UserError(f"{named(pictures)} has no labels: {places[0].name}[.gz] is not beside it")
         pairs.append((pictures, labels))
     return pairs
+
+
+def _is_test(pictures: Path) -> bool:
+    return any(word in pictures.name.lower() for word in _TEST_WORDS)
 
 
 def is_idx_pictures(path: Path) -> bool:
@@ -112,8 +128,7 @@ def read_idx_samples(path: Path, test_fraction: float, name: str | None = None) 
             )
         pictures.append(part)
         labels.append(part_labels)
-        of_test = any(word in picture_file.name.lower() for word in _TEST_WORDS)
-        test.append(torch.full((len(part),), of_test))
+        test.append(torch.full((len(part),), _is_test(picture_file)))
     index, classes = classes_of(np.concatenate(labels))
     marks = torch.cat(test)
     if not bool(marks.any()) or bool(marks.all()):

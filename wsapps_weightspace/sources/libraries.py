@@ -35,7 +35,9 @@ def read_torchvision(name: str) -> LabelledSamples:
     except Exception as error:  # the network's, the disk's, the file format's
         raise UserError(f"dataset=torchvision:{name} cannot be had: {one_line(error)}") from None
     pictures = [np.asarray(split.data) for split in splits]
-    labels = np.concatenate([np.asarray(split.targets) for split in splits])
+    # Of QMNIST's eight numbers a picture the first is its digit.
+    targets = [np.asarray(split.targets) for split in splits]
+    labels = np.concatenate([numbers if numbers.ndim == 1 else numbers[:, 0] for numbers in targets])
     test = torch.cat(
         [torch.full((len(part),), of_test) for part, of_test in zip(pictures, (False, True), strict=True)]
     )
@@ -74,7 +76,8 @@ def read_hugging_face(name: str, test_fraction: float) -> LabelledSamples:
     for key, split in splits.items():
         for row in split:
             pictures.append(np.asarray(row[picture_column]))
-            labels.append(int(row[label_column]))
+            label = row[label_column]
+            labels.append(-1 if label is None else int(label))
             test.append(key == "test")
             _check_like(pictures, name)
     marks: Tensor = torch.tensor(test)

@@ -46,11 +46,13 @@ def augment(
     architecture: Architecture,
     config: AugmentationConfig,
     generator: torch.Generator | None = None,
+    grid: tuple[int, ...] | None = None,
 ) -> FieldWeights:
     """The fields with what the configuration asks for, drawn for each field; the argument is left as it is.
 
     Coordinates are moved first, then the neurons, then noise is added. The draws come from ``generator``, on
-    the fields' device, or from torch's global one.
+    the fields' device, or from torch's global one. ``grid`` has the pixels along each coordinate, where these
+    are known: pictures that are not square are turned as such.
     """
     count, dtype, device = len(fields), fields.weights[0].dtype, fields.weights[0].device
     if config.moves:
@@ -64,6 +66,7 @@ def augment(
             generator,
             dtype,
             device,
+            None if grid is None else [max(side - 1, 1) for side in grid],  # from the first pixel to the last
         )
         fields = change_coordinates(fields, *moved)
     if config.permute or config.flip or config.most_half_turns:

@@ -8,6 +8,8 @@ Shape suffixes: N fields, D coordinates.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -32,6 +34,7 @@ def random_map(
     generator: torch.Generator | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
+    sides: Sequence[float] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Matrices ``(N, D, D)`` and offsets ``(N, D)`` for :func:`change_coordinates`, drawn for each field.
 
@@ -40,6 +43,8 @@ def random_map(
         turn: largest angle in each coordinate plane, radians.
         stretch: largest logarithm of the factor along each coordinate, before turning.
         mirror: the last coordinate (x of a picture) changes its sign in half of the fields.
+        sides: how long [-1, 1] is along each coordinate, in one unit, so that turning does not shear; None
+            where all are alike.
     """
 
     def uniform(*shape: int) -> Tensor:
@@ -52,4 +57,7 @@ def random_map(
         scale_ND = torch.cat([scale_ND[:, :-1], scale_ND[:, -1:] * side_N[:, None]], dim=1)
     angles_NDD = turn * uniform(coordinates, coordinates)
     rotation_NDD = torch.linalg.matrix_exp(angles_NDD.triu(1) - angles_NDD.triu(1).transpose(1, 2))
+    if sides is not None:
+        side_D = torch.tensor(sides, dtype=dtype, device=device)
+        rotation_NDD = rotation_NDD * (side_D[:, None] / side_D)
     return torch.diag_embed(scale_ND) @ rotation_NDD, offset_ND
