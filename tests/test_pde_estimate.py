@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from small_problems import problem
 
 from wsapps_pde.learning.estimate import Snapshots
 from wsapps_pde.problems.problem import Problem
+from wsapps_pde.problems.stated_reference import Reference
 
 
 class Decaying:
@@ -18,10 +20,11 @@ class Decaying:
     def __init__(self) -> None:
         self.problem: Problem = problem(domain={"x": [0, 1], "t": [0, 1]}, unknowns=["u", "v"])
         self.errors = {"u": 1.0, "v": 1.0}
+        self.shift = 0.0  # of u
 
     def __call__(self, points, wanted):
         x, t = points.unbind(-1)
-        exact = {"u": torch.sin(3 * x) + t, "v": 10 * torch.cos(x * t)}
+        exact = {"u": torch.sin(3 * x) + t + self.shift, "v": 10 * torch.cos(x * t)}
         shapes = {"u": torch.cos(5 * x + t), "v": torch.sin(20 * x) * t}
         assert set(wanted) == {"u", "v"}
         found = {}
@@ -47,6 +50,19 @@ def test_errors_that_fall_with_the_residual_are_found(factor):
     snapshots, solution = after(scores, u=0.1, v=0.3)
     found = snapshots.errors(solution, scores[-1])  # type: ignore[arg-type]
     assert found == pytest.approx(solution.errors, rel=0.02)
+
+
+@pytest.mark.parametrize("free", [(), ("u",)])
+def test_a_constant_that_nothing_determines_is_no_error(free):
+    scores = [1e-2 * 0.1**n for n in range(5)]
+    snapshots, solution = after(scores, u=0.1, v=0.3)
+    solution.problem = replace(solution.problem, reference=Reference({}, up_to_constant=free))
+    at_rest = snapshots.errors(solution, scores[-1])  # type: ignore[arg-type]
+    solution.shift = 0.5
+    drifted = snapshots.errors(solution, scores[-1])  # type: ignore[arg-type]
+    assert drifted["v"] == at_rest["v"]
+    # Of the shifted values the size is another one, too.
+    assert (drifted["u"] < 2 * at_rest["u"]) is bool(free)
 
 
 def test_without_a_fall_there_is_no_estimate():

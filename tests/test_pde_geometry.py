@@ -48,6 +48,9 @@ SHAPES = {
     "ball": (ball(2), 32 / 3 * math.pi, 16 * math.pi),
     # The perimeter of the ellipse with semi-axes 2 and 1: 8 E(3/4).
     "ellipse": ({"ellipse": {"radii": [2, 1], "angle": 0.3}}, 2 * math.pi, 9.688448220547675),
+    "U": ({"polygon": [[0, 0], [3, 0], [3, 2], [2, 2], [2, 1], [1, 1], [1, 2], [0, 2]]}, 5, 12),
+    "notched channel": ({"polygon": [[0, 0.1], [0.3, 0.1], [0.3, 0.3], [0.7, 0.3], [0.7, 0.1], [1, 0.1],
+                                     [1, 0.7], [0, 0.7]]}, 0.52, 3.6),
     "comb": ({"polygon": COMB}, 8.75, length(COMB)),
     "clockwise": ({"polygon": {"corners": COMB[::-1]}}, 8.75, length(COMB)),
     "hole": ({"difference": [SQUARE, disc(0, 0, 0.25)]}, 4 - math.pi / 16, 8 + math.pi / 2),
@@ -273,6 +276,10 @@ def test_domains():
         ({"space": {"ellipse": {"radii": [1, -1]}}}, ["radii must be positive"]),
         ({"space": {"polygon": [[0, 0], [1, 1], [2, 2]]}}, ["not on one line"]),
         ({"space": {"polygon": [[0, 0], [1, 1], [1, 0], [0, 1]]}}, ["cross"]),
+        (
+            {"space": {"polygon": [[0, 0], [3, 0], [3, 1], [1, 1], [1, 0], [2, 0], [2, -1], [0, -1]]}},
+            ["cross"],
+        ),
         ({"space": {"polygon": [[0, 0], [1]]}}, ["corner 1", "2 numbers"]),
         ({"space": {"difference": [SQUARE]}}, ["two or more"]),
         ({"space": {"difference": [SQUARE, ball(1)]}}, ["different variables", "(x, y)", "(x, y, z)"]),

@@ -172,6 +172,27 @@ def test_single_values_stand_for_lists(tmp_path):
     assert len(problem.unknowns) == 1
 
 
+def test_a_parameter_called_e_is_not_an_exponent(tmp_path):
+    problem = heat(tmp_path, ("{a: 0.1}", "{a: 1e-3*pi, e: 2e-3*pi}"))
+    assert problem.constants == {"a": 1e-3 * math.pi, "e": 2e-3 * math.pi}
+
+
+def test_columns_that_are_not_asked_for_may_hold_anything(tmp_path):
+    (tmp_path / "points.csv").write_text("station,x,t,u,comment\nA1,0.5,0.25,1,\nB2,0.75,1,-1e-3,wet\n")
+    np.savez(
+        tmp_path / "points.npz", x=[0.5, 0.75], t=[0.25, 1.0], u=[1.0, -1e-3], units=np.array(["K", "m", "s"])
+    )
+    for name in ("points.csv", "points.npz"):
+        data = heat(tmp_path, ("name: heat", f"name: heat\ndata: {{file: {name}}}")).data
+        assert data is not None
+        np.testing.assert_array_equal(data.points, [[0.5, 0.25], [0.75, 1]])
+        np.testing.assert_array_equal(data.values, [[1], [-1e-3]])
+    (tmp_path / "points.csv").write_text("x,t,u\n0.5,0.25,1\n0.75,1,wet\n")
+    one_line_error(
+        lambda: heat(tmp_path, ("name: heat", "name: heat\ndata: {file: points.csv}")), "line 3", "'wet'"
+    )
+
+
 def test_several_equations_of_one_condition(tmp_path):
     problem = heat(tmp_path, ('u: "sin(pi*x)"', "u: sin(pi*x), u_t: 0, weight: 2"))
     first, second, _ = problem.conditions
@@ -184,7 +205,7 @@ def test_several_equations_of_one_condition(tmp_path):
 @pytest.mark.parametrize("entry", ["periodic: x", "periodic: [x]", 'periodic: x, at: "x = 0 or x = 1"'])
 def test_periodic(tmp_path, entry):
     problem = heat(tmp_path, ("at: boundary, u: 0", entry), ("sin(pi*x)", "sin(2*pi*x)"))
-    assert problem.conditions[1] == Periodic("x", 1.0, "condition 2")
+    assert problem.conditions[1] == Periodic("x", "condition 2")
     assert problem.warnings == ()
 
 
@@ -273,6 +294,11 @@ def test_a_residual_in_python(tmp_path):
         (("{a: 0.1}", "{a: 0.1, x: 1}"), ["parameter 'x' is the name of a variable"]),
         (("{a: 0.1}", "{a: 0.1, u_x: 1}"), ["'u_x' reads as a derivative"]),
         (("{a: 0.1}", "{a: b, b: 1}"), ["parameters.a: 'b' of a: b comes later"]),
+        (("at: boundary, u: 0", "periodic: x, weight: 10"), ["weight", "periodic", "nothing can weigh"]),
+        (("[u]", "[NO]"), ["unknowns", "YAML reads", "False", "in quotes"]),
+        (("[u]", "[u, alpha]"), ["unknowns", "alpha"]),
+        (('"sin(pi*x)"', "where(x < 0.5, 1, 0)"), ["in quotes", "where(x < 0, 1, 2)"]),
+        (('["u_t - a*u_xx"]', "[u_t - where(x < 0, 1, 2)]"), ["was never closed", "put in quotes"]),
         (("{a: 0.1}", "{b: {initial: 1}, a: 2*b}"), ["parameters.a: '2*b' of a: b is trained"]),
         (("{a: 0.1}", "{a: c}"), ["parameters.a: unknown symbol 'c'"]),
         (("{a: 0.1}", "{a: 1/0}"), ["divides by zero"]),
@@ -408,6 +434,12 @@ def test_an_unknown_problem_is_told_the_choices():
         ([("name: heat", "name: heat\nreference: {exact: {u: sin(pi*x) + t}}")],
          ["contradicts the exact solution: u = 0 and"]),
         ([("name: heat", "name: heat\nreference: {exact: {u: sin(pi*x)*exp(-a*pi**2*t)}}")], []),
+        ([("name: heat", "name: heat\nreference: {exact: {u: sin(pi*x) + 1}, up_to_constant: u}")], []),
+        ([("domain: {x: [0, 1], t: [0, 1]}", "domain: {x: [0, 6]}"), ("u_t - a*u_xx", "u_xx + u"),
+          ('"t = 0", u: "sin(pi*x)"', '"x = 0", u: 0, u_x: 1'), ("  - {at: boundary, u: 0}\n", "")], []),
+        ([("domain: {x: [0, 1], t: [0, 1]}", "domain: {x: [0, 6]}"), ("u_t - a*u_xx", "u_xx + u"),
+          ('"t = 0", u: "sin(pi*x)"', '"x = 0", u: 0'), ("  - {at: boundary, u: 0}\n", "")],
+         ["no condition for u at x = 6"]),
         ([("{a: 0.1}", "{a: {initial: 0.1}}")], ["no data from which to find a"]),
         ([("{a: 0.1}", "{a: 1, b: {initial: 0.1}}")], ["no data from which to find b", "b is not used"]),
         ([("[u]", "[u, w]")], ["1 residual for 2 unknowns", "unknown w is not used"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -16,13 +17,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from wsapps.config import from_yaml
+from wsapps.config import default_config_dir, from_yaml, load_config
 from wsapps.report import Figure
 from wsapps_pde import solve
 from wsapps_pde.config import SolveConfig
 from wsapps_pde.learning import training
 from wsapps_pde.learning.moving import MovingObjective
 from wsapps_pde.learning.objective import PDEObjective
+from wsapps_pde.library import LibraryConfig, _solve_config
 from wsapps_pde.outputs import evaluation, pictures, run_files
 from wsapps_pde.outputs.solution_file import load_solution
 from wsapps_pde.solve import main
@@ -281,6 +283,47 @@ def test_how_a_run_is_divided(tmp_path, quick, settings, stages):
     assert steps == sorted(steps)
 
 
+@pytest.mark.parametrize(
+    ("own", "given", "alpha", "auto"),
+    [
+        ("alpha=auto", [], 1.0, "auto"),
+        ("method.alpha=auto", [], 1.0, "auto"),
+        ("method.alpha=auto", ["method.alpha=2"], 2.0, None),
+        ("method.alpha=2", ["method.alpha=auto"], 2.0, "auto"),
+        ("method.alpha=2", [], 2.0, None),
+    ],
+)
+def test_the_command_line_has_the_last_word_about_alpha(tmp_path, own, given, alpha, auto):
+    problem = written(tmp_path, HEAT + f'\nsolve: ["{own}"]\n')
+    arguments = solve.with_own_settings([problem, *given])
+    config = load_config(SolveConfig, "solve", config_dir=default_config_dir("pde"), overrides=arguments)
+    assert config.alpha == auto
+    assert auto == "auto" or config.method.alpha == alpha
+    library = LibraryConfig(out=str(tmp_path), settings=given)
+    assert _solve_config(problem.removeprefix("problem="), library).alpha == auto
+
+
+def test_an_unknown_that_is_zero_has_an_absolute_error(tmp_path, quick):
+    edits = [
+        ("unknowns: [u]", "unknowns: [u, v]"), ('["u_t', '["v_x + v", "u_t'), ("exact: {", "exact: {v: 0, "),
+    ]  # fmt: skip
+    code, out = run(tmp_path, written(tmp_path, HEAT, *edits))
+    assert code == 0
+    found = metrics(out)
+    assert found["relative_l2/v"] is None
+    assert 0 < found["rms_error/v"] < math.inf
+    assert "v not defined (it is 0; root mean square" in (out / "index.html").read_text()
+
+
+def test_fields_by_nested_autograd_are_solved_for_without_compiling(tmp_path, quick, capsys):
+    (tmp_path / "wire.yaml").write_text("name: wire\nwidth: 6\nhidden_layers: 1\n")
+    method = [f"method={tmp_path / 'wire.yaml'}", "trainer.compile=true", "stages.method=none"]
+    code, out = run(tmp_path, written(tmp_path, HEAT), *method)
+    assert code == 0
+    assert "the loss is not compiled" in capsys.readouterr().err
+    assert math.isfinite(metrics(out)["estimated_error/u"] or 0)
+
+
 def test_a_problems_own_settings_come_before_the_command_lines(tmp_path, no_pictures, capsys):
     own = '\nsolve: ["trainer.max_steps=3", "method.width=5", "stages.method=none"]\n'
     problem = written(tmp_path, HEAT + own)
@@ -432,6 +475,21 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, quick, uninte
     code, out = run(tmp_path, problem, *MOVING)
     assert code == 0
     assert left(out) == uninterrupted
+
+
+def test_a_run_is_not_continued_on_other_measurements(tmp_path, quick, capsys):
+    problem = written(tmp_path, KINDS["inverse"][0])
+    with pytest.MonkeyPatch.context() as patch:
+        at_call(patch, 14, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert run(tmp_path, problem, *MOVING)[0] == 143
+    points = tmp_path / "points.csv"
+    for changed in (POINTS.replace("0.61", "0.6"), POINTS + "0.1,0.9,0.2\n"):
+        points.write_text(changed)
+        capsys.readouterr()
+        assert run(tmp_path, problem, *MOVING)[0] == 2
+        assert "holds a run on other points: 3 measurements" in capsys.readouterr().err
+    points.write_text(POINTS)
+    assert run(tmp_path, problem, *MOVING)[0] == 0
 
 
 @pytest.mark.parametrize("call", [14, 33])

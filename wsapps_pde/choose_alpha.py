@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from wsapps.accelerator import on_main
 from wsapps.alpha import Choice, Curve, Trial, choose_by_short_runs, chosen_once, with_alpha
-from wsapps.objective import Batch
 from wsapps.run import Run
 from wsapps_pde.config import SolveConfig, make_objective
-from wsapps_pde.learning.training import micro_batches
+from wsapps_pde.learning.training import batches, micro_batches
 from wsapps_pde.problems.problem import Problem
 from wsapps_pde.problems.time_windows import time_windows
 
@@ -47,12 +46,9 @@ def _trial(config: SolveConfig, problem: Problem, run: Run) -> Trial:
     objective = make_objective(config, time_windows(problem, config.windows.count)[0])
     parts = micro_batches(config, objective, run.accelerator)
 
-    def batch(micro_step: int, rank: int, world: int) -> Batch:
-        return objective.batch(micro_step % parts * world + rank, parts * world)
-
     def score() -> tuple[float, float]:
         loss = objective.held_out.score()
         level = math.nan if math.isnan(loss) else -10 * math.log10(max(loss, 1e-300))
         return level, level
 
-    return Trial(objective, batch, score, replace(config.trainer, accumulate=parts))
+    return Trial(objective, batches(objective, parts), score, replace(config.trainer, accumulate=parts))

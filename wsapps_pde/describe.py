@@ -120,14 +120,14 @@ def _by_order(pair: tuple[str, MultiIndex]) -> tuple:
 def _conditions(problem: Problem, unicode: bool) -> Iterator[str]:
     without_loss = built_in(problem)
     for condition in problem.conditions:
-        weight = "" if condition.weight == 1 else f", weight {condition.weight:.6g}"
         built = "; can be built into the solution" if str(condition) in without_loss else ""
         number = condition.label.removeprefix("condition ")
         if isinstance(condition, Periodic):
             low, high = problem.domain.bounds[problem.variables.index(condition.variable)]
             joined = f"{condition.variable} = {low:.6g} is {condition.variable} = {high:.6g}"
-            yield f"{number}. periodic: {joined}{weight}{built}"
+            yield f"{number}. periodic: {joined}{built}"
         else:
+            weight = "" if condition.weight == 1 else f", weight {condition.weight:.6g}"
             yield f"{number}. {_equation(condition, problem, unicode)} at {condition.location.text}{weight}"
             yield f"   {_location(condition.location)}{built}"
 

@@ -19,6 +19,7 @@ from wsapps.cpu import prepare_cpu
 from wsapps.errors import UserError
 from wsapps.fields import parameter_count
 from wsapps.run import Run, describe_device, open_run
+from wsapps.same_input import fingerprint, keep_input
 from wsapps_pde.choose_alpha import chosen
 from wsapps_pde.config import SolveConfig, make_objective
 from wsapps_pde.learning.figures import estimated_errors, held_out_residuals, residuals
@@ -27,19 +28,22 @@ from wsapps_pde.learning.windows import train_windows
 from wsapps_pde.outputs.evaluation import compare, make_reference
 from wsapps_pde.outputs.run_files import write_outputs
 from wsapps_pde.outputs.solution_file import save_solution
+from wsapps_pde.problems.conditions import Condition
 from wsapps_pde.problems.problem import Problem
 from wsapps_pde.problems.problem_file import load_problem_config
 from wsapps_pde.problems.time_windows import time_windows
 from wsapps_pde.references.solution import ReferenceSolution
 from wsapps_pde.solution.windowed import AnySolution, whole
+from wsapps_pde.space.cloud import Cloud
 
 PROGRAM = "python -m wsapps_pde.solve"
+_ALPHA = "method.alpha"
 _log = logging.getLogger("wsapps")
 
 
 def solve(arguments: Sequence[str]) -> None:
     """The command's body; ``arguments`` are ``key=value``."""
-    arguments = with_auto_alpha(with_own_settings(arguments), "method.alpha")
+    arguments = with_own_settings(arguments)
     config = load_or_help(SolveConfig, "solve", "pde", PROGRAM, arguments)
     if config is None:
         return
@@ -77,6 +81,7 @@ def solve_problem(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str
 
     With ``alpha=auto`` alpha is chosen first, and where the run diverges it begins anew with a smaller one.
     """
+    _keep_points(prepared.problem, run)
     if config.alpha != "auto":
         return _solve(config, prepared, run)
     config = chosen(config, prepared.problem, run)
@@ -86,6 +91,18 @@ def solve_problem(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str
         return _solve(other, replace(prepared, first=first), run)
 
     return with_fallback(attempt, config, run, ("checkpoint", "quasi_newton", "windows"))
+
+
+def _keep_points(problem: Problem, run: Run) -> None:
+    """A run is not continued on other measurements or oriented points: both are read from files."""
+    given = {} if problem.data is None else {"measurements": (problem.data.points, problem.data.values)}
+    for condition in problem.conditions:
+        if isinstance(condition, Condition) and isinstance(condition.location, Cloud):
+            given["oriented points"] = condition.location.oriented
+    if given:
+        counts = {what: len(points) for what, (points, _) in given.items()}
+        digest = fingerprint(array for pair in given.values() for array in pair)
+        keep_input(run, "points", {**counts, "sha256": digest})
 
 
 def _solve(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str, float | str]:
@@ -104,6 +121,7 @@ def _solve(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str, float
     comparison = compare(solution, prepared.reference)
     metrics: dict[str, float | str] = {
         **{f"relative_l2/{name}": error for name, error in comparison.errors().items()},
+        **{f"rms_error/{name}": error for name, error in comparison.absolute_errors().items()},
         **{f"reference_error/{name}": error for name, error in comparison.reference_errors.items()},
         **{
             f"estimated_error/{name}": error
@@ -149,17 +167,18 @@ def _parameters(solution: AnySolution) -> dict[str, float]:
 
 
 def with_own_settings(arguments: Sequence[str]) -> list[str]:
-    """The arguments, after the settings that the chosen problem brings along."""
+    """The arguments, ``alpha=auto`` as it is read, after the settings that the problem brings along."""
+    arguments = with_auto_alpha(arguments, _ALPHA)
     chosen = [a for a in arguments if a.startswith(("problem=", "problem."))]
     problem = load_problem_config(chosen)
     if problem.solve:
         _check_own_settings(problem.name, [*chosen, *problem.solve])
-    return [*problem.solve, *arguments]
+    return with_auto_alpha([*problem.solve, *arguments], _ALPHA)
 
 
 def _check_own_settings(name: str, arguments: Sequence[str]) -> None:
     """A fault in a problem's own settings is the file's, and not the command line's."""
-    arguments = with_auto_alpha(arguments, "method.alpha")
+    arguments = with_auto_alpha(arguments, _ALPHA)
     try:
         load_config(SolveConfig, "solve", config_dir=default_config_dir("pde"), overrides=arguments)
     except UserError as error:

@@ -52,7 +52,10 @@ def entries(value: Any, what: str) -> dict[str, Any]:
         raise UserError(f"{what} is written {{key: value}}, got {seen(value)}")
     for key in value:
         if not isinstance(key, str):
-            raise UserError(f"{what} has the key {seen(key)}, and a key is text; put it in quotes")
+            raise UserError(
+                f"{what} has the key {seen(key)}, and a key is text; put it in quotes, or the whole "
+                "expression that it is a part of, as in 'where(x < 0, 1, 2)'"
+            )
     return dict(value)
 
 

@@ -100,6 +100,8 @@ def syntax_tree(source: Source) -> ast.expr:
         if product:
             source.fail_offset("a product is written with *, as in 2*x", product.end())
         words = str(error.msg).split(". ")[0].removesuffix(" (<unknown>, line 1)")
+        if source.python.count("(") > source.python.count(")"):
+            words += "; in YAML an expression with commas is put in quotes"
         source.fail_offset(f"the expression cannot be read ({words})", (error.offset or 1) - 1)
     except (RecursionError, MemoryError, ValueError, OverflowError):
         source.fail_whole("cannot be read: it is nested too deeply or holds too long a number")

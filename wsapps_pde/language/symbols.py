@@ -21,7 +21,7 @@ PLACES = ("boundary", "interior", "everywhere", "initial")
 #: Derivatives of higher total order are a slip of the finger.
 MAX_ORDER = 8
 
-_FILES = {"file", "residual", "points"}  # names in what a run writes of its unknowns
+_FILES = {"file", "residual", "points", "alpha"}  # names in what a run writes of its unknowns
 _RESERVED = {*FUNCTIONS, *PLACES, "pi", "where", "normal_derivative", "at", "weight", "periodic"}
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 

@@ -7,7 +7,8 @@ e_T = rho e_S, and |u_S - u_T| is about e_S - e_T, so that
     e_T = rho / (1 - rho) |u_S - u_T|
 
 as in Richardson's extrapolation over two grids. It is an estimate and no bound: where errors lie that the
-residual does not see, it is too small. docs/pde.md tabulates its ratio to the true error.
+residual does not see, it is too small. docs/benchmarks.md tabulates its ratio to the true
+error.
 
 Shapes: M points, C unknowns, K snapshots.
 """
@@ -66,7 +67,12 @@ class Snapshots(nn.Module):
             return {name: float("nan") for name in names}
         present = self._present(solution)
         ratio = (score / float(self.scores[earlier[-1]])) ** 0.5
-        moved = (self.values[earlier[-1]] - present).norm(dim=0) / present.norm(dim=0)
+        difference = self.values[earlier[-1]] - present
+        stated = solution.problem.reference
+        for column, name in enumerate(names):
+            if stated is not None and name in stated.up_to_constant:  # its constant is no error
+                difference[:, column] -= difference[:, column].mean()
+        moved = difference.norm(dim=0) / present.norm(dim=0)
         return dict(zip(names, (ratio / (1 - ratio) * moved).tolist(), strict=True))
 
     @torch.no_grad()

@@ -7,6 +7,7 @@ Derivatives of the networks are taken in here, in closed form (:mod:`wsapps.deri
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
@@ -24,6 +25,7 @@ from wsapps_pde.learning.sites import Site, known_values, make_sites
 from wsapps_pde.solution.field import SolutionField
 from wsapps_pde.space.drawing import PointSource
 
+_log = logging.getLogger("wsapps")
 _AT_ONCE = 2**14  # points of an evaluation without gradients
 
 
@@ -100,6 +102,13 @@ class PDEObjective(LeastSquaresObjective):
         means = self._mean_squares(batch)
         loss = torch.dot(torch.stack(means), self.factors)
         return {"loss_sum": loss, "count": batch["share"], **dict(zip(self.term_names, means, strict=True))}
+
+    def compile_(self) -> None:
+        """Compile the forward, but for fields by nested autograd, which cannot be."""
+        if self.has_rows:
+            super().compile_()
+        else:
+            _log.info("the loss is not compiled: derivatives of this method's fields are nested autograd's")
 
     @property
     def has_rows(self) -> bool:

@@ -13,7 +13,7 @@ from wsapps.accelerator import on_main
 from wsapps.objective import Batch
 from wsapps.samplers import parts_for
 from wsapps.stages import QuasiNewtonStage
-from wsapps.trainer import FitResult, Trainer
+from wsapps.trainer import BatchSource, FitResult, Trainer
 from wsapps_pde.config import SolveConfig, descent_config, quasi_newton_config
 from wsapps_pde.learning.moving import MovingObjective
 
@@ -59,6 +59,15 @@ def micro_batches(config: SolveConfig, objective: MovingObjective, accelerator: 
     return parts_for(most, accelerator.device, _CPU_PART)
 
 
+def batches(objective: MovingObjective, parts: int) -> BatchSource:
+    """The objective's points, of which each of so many micro-batches a step, and each rank, has its own."""
+
+    def batch(micro_step: int, rank: int, world: int) -> Batch:
+        return objective.batch(micro_step % parts * world + rank, parts * world)
+
+    return batch
+
+
 def _compiled(objective: MovingObjective, accelerator: Accelerator, parts: int) -> float:
     """Compile the loss and its gradient by a first call, and return the seconds that it took.
 
@@ -93,12 +102,8 @@ def _train(
     result, history = FitResult(0, 0.0, {}), []
     descent = descent_config(config)
     if descent is not None:
-
-        def batch(micro_step: int, rank: int, world: int) -> Batch:
-            return objective.batch(micro_step % parts * world + rank, parts * world)
-
         trainer = Trainer(
-            replace(descent, accumulate=parts), objective, batch,
+            replace(descent, accumulate=parts), objective, batches(objective, parts),
             checkpoints=folder / "checkpoint", tensorboard=tensorboard, accelerator=accelerator,
         )  # fmt: skip
         result, history = trainer.fit(), trainer.history

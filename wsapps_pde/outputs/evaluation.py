@@ -33,6 +33,7 @@ _log = logging.getLogger("wsapps")
 _GRID = {1: (1001,), 2: (256, 101), 3: (64, 64, 33), 4: (24, 24, 24, 13)}
 _STEADY = {1: (1001,), 2: (201, 201), 3: (49, 49, 49)}
 _FEWEST, _MOST_POINTS = 4, 200_000  # nodes of an axis, and of the grid, where there are more variables
+_ROUNDING = 1e-14  # of the largest unknown, below which a reference is 0
 _AT_ONCE = 2**14
 
 
@@ -194,8 +195,24 @@ class Comparison:
         return found + difference[np.isfinite(difference)].mean()
 
     def errors(self) -> dict[str, float]:
-        """Unknown -> relative L2 error over the points."""
-        return {name: relative_l2(self.levelled(name), values) for name, values in self.reference.items()}
+        """Unknown -> relative L2 error over the points; infinite where the reference is 0."""
+        sizes = {name: _root_mean_square(values) for name, values in self.reference.items()}
+        nothing = _ROUNDING * max(sizes.values(), default=0.0)
+        return {
+            name: relative_l2(self.levelled(name), values if sizes[name] > nothing else 0.0 * values)
+            for name, values in self.reference.items()
+        }
+
+    def absolute_errors(self) -> dict[str, float]:
+        """Unknown -> root mean square error over the points, in its own unit."""
+        return {
+            name: _root_mean_square(self.levelled(name) - values) for name, values in self.reference.items()
+        }
+
+
+def _root_mean_square(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(known**2))) if len(known) else math.nan
 
 
 def compare(solution: AnySolution, reference: ReferenceSolution | None) -> Comparison:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,9 @@ def _reference_text(comparison: Comparison) -> str:
 def _summary(metrics: Mapping[str, float | str]) -> str:
     kind = "relative_l2" if any(name.startswith("relative_l2/") for name in metrics) else "estimated_error"
     errors = [
-        f"{name.split('/')[1]} {float(v):.2g}" for name, v in metrics.items() if name.startswith(f"{kind}/")
+        _error_in_words(name.split("/", 1)[1], float(value), metrics)
+        for name, value in metrics.items()
+        if name.startswith(f"{kind}/")
     ]
     words = "relative L2 error" if kind == "relative_l2" else "estimated relative error"
     return (
@@ -106,15 +109,23 @@ def _summary(metrics: Mapping[str, float | str]) -> str:
     )
 
 
+def _error_in_words(unknown: str, error: float, metrics: Mapping[str, float | str]) -> str:
+    if math.isinf(error):
+        size = float(metrics[f"rms_error/{unknown}"])
+        return f"{unknown} not defined (it is 0; root mean square {size:.2g})"
+    return f"{unknown} {error:.2g}"
+
+
 def _error_table(metrics: Mapping[str, float | str], unknowns: Sequence[str]) -> TextTable:
     rows = []
     for name in unknowns:
         cells = [
             f"{float(metrics[key]):.2e}" if (key := f"{kind}/{name}") in metrics else "-"
-            for kind in ("relative_l2", "reference_error", "estimated_error")
+            for kind in ("relative_l2", "rms_error", "reference_error", "estimated_error")
         ]
         rows.append([(name, False), *((cell, False) for cell in cells)])
-    return TextTable("Errors", ["unknown", "relative L2", "of the reference itself", "estimated"], rows)
+    columns = ["unknown", "relative L2", "root mean square", "of the reference itself", "estimated"]
+    return TextTable("Errors", columns, rows)
 
 
 def _curves(terms: Sequence[str], history: Sequence[Mapping[str, float]]) -> list[Curve]:

@@ -149,7 +149,7 @@ def _faces(needs: _Needs) -> Iterator[str]:
         for variable in asked:
             counts[variable] += sum(bool(c.location.holds(points).mean() > 0.5) for c in needs.conditions)
         free = _without(points, needs.conditions)
-        if free.mean() > _GAP:
+        if free.mean() > _GAP and not _is_initial_value_problem(needs):
             gaps.update(asked)
             yield (
                 f"no condition for {needs.unknown.name} {_place(needs.problem, part, points, free)}, and the "
@@ -163,6 +163,16 @@ def _faces(needs: _Needs) -> Iterator[str]:
                 f"{count} conditions for {needs.unknown.name} on the two faces of {variable}, and the "
                 f"equations are of order {order} in {variable}, which calls for {order}"
             )
+
+
+def _is_initial_value_problem(needs: _Needs) -> bool:
+    """Whether, of one variable, one face has as many conditions as the equations' order asks for in all."""
+    domain = needs.problem.domain
+    if len(domain.variables) != 1 or domain.geometry is not None:
+        return False
+    order = needs.orders[domain.variables[0]]
+    faces = [np.full((1, 1), bound) for bound in domain.bounds.ravel()]
+    return any(sum(bool(c.location.holds(face).all()) for c in needs.conditions) >= order for face in faces)
 
 
 def _points_on(problem: Problem, part: BoundaryPart) -> tuple[Points, Points]:

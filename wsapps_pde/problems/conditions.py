@@ -70,11 +70,10 @@ class Periodic:
 
     Args:
         variable: whose lower and upper bound are the same place.
-        weight, label: as of a :class:`Condition`.
+        label: as of a :class:`Condition`.
     """
 
     variable: str
-    weight: float = 1.0
     label: str = "condition"
 
     @property
@@ -142,12 +141,14 @@ def _read_one(
     label, weight = f"condition {number}", 1.0
     if "weight" in entry:
         with located("weight"):
+            if not entry.keys() - {"periodic", "weight"}:
+                raise UserError("the network is periodic, which nothing can weigh; leave the weight out")
             weight = read_weight(entry.pop("weight"), constants)
     periodic = entry.pop("periodic", None)
     found: list[Condition | Periodic] = []
     with located("periodic"):
         for variable in listed(periodic):
-            found.append(_periodic(variable, domain, location, Periodic(str(variable), weight, label)))
+            found.append(_periodic(variable, domain, location, Periodic(str(variable), label)))
     if entry and location is None:
         near = next((key for key in entry if nearest(key, ["at"])), None)
         meant = f"did you mean at, in place of {shown(near)!r}?" if near else "add at, as in at: boundary"

@@ -5,8 +5,7 @@ Shapes: M points, D coordinates, Q measured quantities.
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ from numpy.typing import NDArray
 
 from wsapps.config.conversion import nearest
 from wsapps.config.overrides import shown
-from wsapps.errors import UserError, one_line
+from wsapps.errors import UserError
 from wsapps_pde.language.expressions import Expression, Names
 from wsapps_pde.language.mapping import entries, known_keys, listed, located, read_weight, seen
 from wsapps_pde.language.symbols import derivative_name
+from wsapps_pde.problems.columns import read_columns
 from wsapps_pde.problems.picture import is_picture, read_picture
 from wsapps_pde.space.domain import Domain
 
@@ -110,13 +110,14 @@ def read_data(spec: DataSpec, folder: Path, domain: Domain, names: Names) -> Dat
         for unknown, _ in quantity.derivatives(names.unknowns, names.variables)
         for variable in names.unknowns[unknown]
     }
-    columns = read_columns(path)
+    found = read_columns(path)
     for name in [v for v in domain.variables if v in needed] + [q.text for q in spec.quantities]:
-        if name not in columns:
-            near = nearest(name, list(columns))
+        if name not in found:
+            near = nearest(name, list(found))
             hint = f"did you mean {near}? " if near else ""
-            raise UserError(f"{path} has no column {name!r}; {hint}it has {shown(', '.join(columns))}")
-    used = [*(v for v in domain.variables if v in columns), *(q.text for q in spec.quantities)]
+            raise UserError(f"{path} has no column {name!r}; {hint}it has {shown(', '.join(found))}")
+    used = [*(v for v in domain.variables if v in found), *(q.text for q in spec.quantities)]
+    columns = {name: found[name] for name in used}
     lengths = {name: len(columns[name]) for name in used}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         found = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -155,67 +156,3 @@ def _of_picture(spec: DataSpec, path: Path, domain: Domain, names: Names) -> Dat
             raise UserError(f"{quantity.text!r} cannot be measured by a picture: {other[0]} is not known")
         columns.append(quantity.on_arrays(values, len(points)))
     return Data(points, spec.quantities, np.stack(columns, axis=1), spec.weight, path)
-
-
-def read_columns(path: Path) -> dict[str, NDArray[np.float64]]:
-    """The columns of a CSV file with a header line, or the arrays of an npz file, flattened.
-
-    Raises:
-        UserError: the file is missing or broken, or holds what are not numbers.
-    """
-    if not path.is_file():
-        raise UserError(f"there is no data file {path}; a name is relative to the problem file's folder")
-    if path.suffix.lower() not in (".csv", ".npz"):
-        raise UserError(f"{path}: data is read from .csv and .npz files, and pictures")
-    try:
-        return _read_npz(path) if path.suffix.lower() == ".npz" else _read_csv(path)
-    except UserError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read: {one_line(error)}") from None
-
-
-def _read_npz(path: Path) -> dict[str, NDArray[np.float64]]:
-    with np.load(path, allow_pickle=False) as arrays:
-        for name in arrays.files:
-            if arrays[name].dtype.kind not in "fiub":
-                raise UserError(f"{path}: {name} must hold real numbers, got {arrays[name].dtype}")
-        return {name: np.asarray(arrays[name], np.float64).ravel() for name in arrays.files}
-
-
-def _read_csv(path: Path) -> dict[str, NDArray[np.float64]]:
-    with path.open(encoding="utf-8-sig") as file:
-        header = file.readline()
-        names = [name.strip().strip('"') for name in header.lstrip("#").split(",")]
-        if all(_is_number(name) for name in names):
-            raise UserError(
-                f"{path}: the first line names the columns, as in x,t,u; got {seen(header.strip())}"
-            )
-        if len(set(names)) != len(names):
-            raise UserError(f"{path}: a column is named twice: {shown(', '.join(names))}")
-        table = _rows(path, file.read().splitlines(), names)
-    return dict(zip(names, table.T, strict=True))
-
-
-def _rows(path: Path, lines: Sequence[str], names: Sequence[str]) -> NDArray[np.float64]:
-    rows = []
-    for number, line in enumerate(lines, start=2):
-        if not line.strip() or line.startswith("#"):
-            continue
-        cells = line.split(",")
-        if len(cells) != len(names):
-            raise UserError(f"{path} line {number}: {len(names)} columns are named and {len(cells)} given")
-        try:
-            rows.append([float(cell) for cell in cells])
-        except ValueError:
-            bad = next(cell for cell in cells if not _is_number(cell))
-            raise UserError(f"{path} line {number}: {seen(bad.strip())} is not a number") from None
-    return np.array(rows, dtype=np.float64).reshape(-1, len(names))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

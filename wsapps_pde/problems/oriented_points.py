@@ -19,7 +19,7 @@ from wsapps.atomic import explained
 from wsapps.errors import UserError, one_line
 from wsapps_pde.language.mapping import constant, entries, known_keys, located, seen
 from wsapps_pde.language.symbols import normal_name
-from wsapps_pde.problems.measurements import read_columns
+from wsapps_pde.problems.columns import read_columns
 from wsapps_pde.problems.sample_shape import SAMPLES
 from wsapps_pde.space.domain import Domain
 

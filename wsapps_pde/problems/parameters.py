@@ -55,7 +55,7 @@ def read_parameters(spec: Any) -> dict[str, Parameter]:
 
 def _check_order(name: str, value: Any, spec: Mapping[str, Any], constants: Mapping[str, float]) -> None:
     """Refuse a constant in parameters that have no value yet, or none before training."""
-    words = re.findall(r"[A-Za-z_]\w*", value) if isinstance(value, str) else []
+    words = re.findall(r"(?<![\w.])[A-Za-z_]\w*", value) if isinstance(value, str) else []
     for word in words:
         if word in spec and word not in constants:
             trained = isinstance(spec[word], Mapping)

@@ -38,6 +38,10 @@ def read_unknowns(spec: Any, variables: tuple[str, ...], taken: Mapping[str, str
         with located(f"[{number}]"):
             form = _FORM.fullmatch(text) if isinstance(text, str) else None
             if form is None:
+                if isinstance(text, bool):
+                    raise UserError(
+                        f"YAML reads yes, no, on, off, true and false as {text}; put the name in quotes"
+                    )
                 raise UserError(
                     f'an unknown is written u, or "k(x, y)" in quotes if it depends on some variables alone; '
                     f"got {seen(text)}"

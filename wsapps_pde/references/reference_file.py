@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wsapps.config.conversion import nearest
 from wsapps.config.overrides import shown
 from wsapps.errors import UserError, one_line
-from wsapps_pde.problems.measurements import read_columns
+from wsapps_pde.problems.columns import read_columns
 from wsapps_pde.references.solution import ReferenceSolution
 
 Array = NDArray[np.float64]

@@ -158,8 +158,13 @@ def _turn(a: Points, b: Points, c: Points) -> float:
     return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
 
 
+def _straight(corners: Points) -> float:
+    """The largest turn that is rounding."""
+    return 1e-12 * float(np.ptp(corners, axis=0).max(initial=0.0)) ** 2
+
+
 def _without_straight_corners(corners: Points) -> Points:
-    limit = 1e-12 * float(np.ptp(corners, axis=0).max(initial=0.0)) ** 2
+    limit = _straight(corners)
     kept = list(corners)
     place = 0
     while len(kept) > 2 and place < len(kept):
@@ -179,13 +184,23 @@ def _area(corners: Points) -> float:
 
 def _crosses(corners: Points) -> bool:
     """Whether sides that are not neighbours share a point."""
-    count = len(corners)
+    count, limit = len(corners), _straight(corners)
     ends = np.roll(corners, -1, axis=0)
     for i in range(count):
         for j in range(i + 2, count):
             if (j + 1) % count == i:
                 continue
-            a, b, c, d = corners[i], ends[i], corners[j], ends[j]
-            if _turn(a, b, c) * _turn(a, b, d) <= 0 and _turn(c, d, a) * _turn(c, d, b) <= 0:
+            if _meet(corners[i], ends[i], corners[j], ends[j], limit):
                 return True
     return False
+
+
+def _meet(a: Points, b: Points, c: Points, d: Points, limit: float) -> bool:
+    """Whether the sides a to b and c to d share a point; turns up to the limit are none."""
+    turns = [_turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)]
+    sides = [0.0 if abs(turn) <= limit else turn for turn in turns]
+    if any(sides):
+        return sides[0] * sides[1] <= 0 and sides[2] * sides[3] <= 0
+    along = int(np.argmax(np.abs(b - a)))  # both lie on one line, as the tops of a U's arms do
+    first, second = sorted((a[along], b[along])), sorted((c[along], d[along]))
+    return max(first[0], second[0]) <= min(first[1], second[1])

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from wsapps.accelerator import on_main
-from wsapps.atomic import explained, write_json
 from wsapps.errors import UserError
 from wsapps.run import Run
+from wsapps.same_input import fingerprint, keep_input
 from wsapps.seeding import generator
 from wsapps_weightspace.field_dataset import FieldDataset
 from wsapps_weightspace.learning.config import LearningConfig
 from wsapps_weightspace.splits import SPLITS
-
-_DATA_JSON = "data.json"
 
 
 @dataclass(frozen=True)
@@ -40,11 +34,9 @@ class LearningData:
     @property
     def fingerprint(self) -> str:
         """Of everything that a model learns from: parameters, labels, PSNRs and splits."""
-        digest = hashlib.sha256()
         dataset = self.dataset
-        for tensor in (dataset.flat, dataset.labels, dataset.psnr, self.train, self.val, self.test):
-            digest.update(tensor.contiguous().numpy().data)
-        return digest.hexdigest()
+        used = (dataset.flat, dataset.labels, dataset.psnr, self.train, self.val, self.test)
+        return fingerprint(tensor.numpy() for tensor in used)
 
 
 def open_data(config: LearningConfig, ranks: int = 1) -> LearningData:
@@ -78,34 +70,5 @@ def keep_data(data: LearningData, run: Run) -> None:
     Raises:
         UserError: on all ranks.
     """
-    on_main(run.accelerator, lambda: _keep(data, run.folder.path / _DATA_JSON))
-
-
-def _keep(data: LearningData, path: Path) -> None:
-    now = {
-        "train": len(data.train),
-        "val": len(data.val),
-        "test": len(data.test),
-        "sha256": data.fingerprint,
-    }
-    if not path.is_file():
-        write_json(path, now)
-        return
-    with explained("read", path):
-        text = path.read_text(encoding="utf-8", errors="replace")
-    try:
-        before = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON; choose another out=") from error
-    if before != now:
-        raise UserError(
-            f"{path.parent} holds a run on other fields: {_counts(before)} then, {_counts(now)} now; "
-            "restore the dataset, or choose another out="
-        )
-
-
-def _counts(kept: object) -> str:
-    if not isinstance(kept, dict):
-        return "unknown ones"
-    counts = ", ".join(f"{kept.get(name)} {name}" for name in ("train", "val", "test"))
-    return f"{counts} (sha256 {str(kept.get('sha256'))[:8]})"
+    counts = {split: len(getattr(data, split)) for split in SPLITS}
+    keep_input(run, "fields", {**counts, "sha256": data.fingerprint})
