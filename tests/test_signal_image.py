@@ -160,6 +160,15 @@ def test_16_bits_of_colour_with_alpha_lie_on_white(tmp_path):
     np.testing.assert_allclose(image.numpy(), expected, atol=1e-6)
 
 
+def test_16_bits_of_grey_with_alpha_stay_one_channel(tmp_path):
+    pixels = noise(4, 5, 2, most=65535, kind=np.uint16)
+    (tmp_path / "a.png").write_bytes(png_16(pixels, 4))
+    image, bits = read_image(tmp_path / "a.png")
+    assert (tuple(image.shape), bits) == ((4, 5, 1), 16)
+    unit = pixels / 65535
+    np.testing.assert_allclose(image.numpy(), unit[..., :1] * unit[..., 1:] + 1 - unit[..., 1:], atol=1e-6)
+
+
 @pytest.mark.parametrize("channels", [2, 4])
 def test_alpha_is_composited_over_white(tmp_path, channels):
     pixels = noise(6, 5, channels)

@@ -156,6 +156,13 @@ def test_longitudes_that_jump_are_continued_at_the_same_places():
     )
 
 
+@pytest.mark.parametrize(("start", "first"), [(20, 20), (0, 0), (180, -180), (200, -160), (-170, -170)])
+def test_longitudes_go_on_from_minus_180_or_more(start, first):
+    longitudes = (start + np.arange(0, 360, 5.0)) % 360  # jumps from 355 to 0
+    field = oriented(SphereMap(LATITUDES, longitudes, ramp(longitudes=longitudes), "t"), "test")
+    np.testing.assert_array_equal(field.longitudes, first + np.arange(0, 360, 5.0))
+
+
 def test_thinning_keeps_values_and_the_limit():
     field = wave_map()
     for most in (16_380, 16_379, 4000, 100):
@@ -360,6 +367,11 @@ def bad_values(index, value):
                 "missing_value": np.float64(1e20),
             },
             ["1 of 84 values", "missing_value 1e+20"],
+        ),
+        (bad_values((2, 3), 9.969209968386869e36), ["1 of 84 values", "netCDF's 9.96921e+36"]),
+        (
+            {"values": bad_values((2, 3), -32767)["values"].astype(np.int16)},
+            ["1 of 84 values", "netCDF's -32767"],
         ),
         (bad_values((2, 3), np.inf), ["1 of 84 values of t are not finite"]),
         ({"scale_factor": "two"}, ["t has scale_factor two"]),

@@ -106,6 +106,19 @@ def test_after_a_divergence_the_next_smaller_alpha_begins_anew(picture, tmp_path
     assert json.loads((out / "metrics.json").read_text())["steps"] == 4
 
 
+def test_alpha_is_chosen_for_the_matched_width(picture, tmp_path, monkeypatch):
+    seen = []
+
+    def chosen(config, signal, mask, field, run):
+        seen.append(config.method.width)
+        return choose_alpha.with_alpha(config, 1.5)
+
+    monkeypatch.setattr(fit, "chosen", chosen)
+    out = tmp_path / "run"
+    assert fit.main([f"path={picture}", f"out={out}", *TINY, "alpha=auto", "match_width=21"]) == 0
+    assert seen == [wsapps.load_field(out / "field").output.in_features] != [fit_config(TINY).method.width]
+
+
 def test_where_alpha_one_diverges_the_run_ends(picture, tmp_path, capsys):
     arguments = [f"path={picture}", f"out={tmp_path / 'run'}", *TINY, "alpha=auto"]
     assert fit.main([*arguments, "trainer.optimizer.lr=1e30", "auto_alpha.candidates=[1.5]"]) == 2

@@ -15,8 +15,11 @@ import yaml
 import wsapps
 from wsapps.errors import UserError
 from wsapps.fields import FIELDS, parameter_count
+from wsapps.metrics import psnr
 from wsapps_signals import __main__ as console
 from wsapps_signals import compare, fit, resample
+from wsapps_signals.config import fit_config
+from wsapps_signals.holdout import training_mask
 
 TINY = ["method.width=16", "trainer.max_steps=6", "trainer.log_every=2"]
 
@@ -100,7 +103,14 @@ def test_held_out_samples_are_scored_apart(picture, tmp_path, holdout):
     out = tmp_path / "run"
     assert fit.main([f"path={picture}", f"out={out}", f"holdout={holdout}", *TINY]) == 0
     metrics = json.loads((out / "metrics.json").read_text())
-    assert metrics["train_psnr"] != metrics["test_psnr"]
+    config = fit_config([f"path={picture}", f"holdout={holdout}", *TINY])
+    signal, field = fit.load_signal(config), wsapps.load_field(out / "field")
+    mask = training_mask(holdout, len(signal.values), signal.grid, config.trainer.seed)
+    assert 0.2 < float(mask.float().mean()) < 0.8
+    for name, part in (("train_psnr", mask), ("test_psnr", ~mask)):
+        with torch.no_grad():
+            expected = psnr(field(signal.coordinates[part]), signal.values[part])
+        assert metrics[name] == pytest.approx(expected, abs=0.01)
 
 
 def test_a_killed_fit_continues_to_the_same_field(picture, tmp_path):
@@ -156,6 +166,7 @@ def test_embedded_samples_need_no_path(kind, tmp_path):
         (["match_width=2", "method=ffn"], "match_width"),
         (["points.per_step=0"], "per_step"),
         (["holdout=half"], "holdout"),
+        (["signal=sphere", "tile_points=100"], "give tiles="),
     ],
 )
 def test_bad_arguments_are_one_line(arguments, words, tmp_path, capsys):
@@ -163,6 +174,7 @@ def test_bad_arguments_are_one_line(arguments, words, tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert words in said
+    assert not (tmp_path / "run").exists()
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
@@ -225,6 +237,24 @@ def test_a_suite_without_its_files_ends_before_anything_is_fitted(comparison, tm
     assert compare.main([*comparison, 'settings=["trainer.maxsteps=3"]']) == 2
     assert "max_steps" in capsys.readouterr().err
     assert not (tmp_path / "compared").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("methods=[siren,siren]", "must differ"),
+        ("more_seeds={sirne: 2}", "sirne"),
+        ("suite.signals={../a: [signal=image]}", "../a"),
+        ("suite.signals={a/b: [signal=image]}", "a/b"),
+    ],
+)
+def test_a_comparison_that_could_not_be_written_ends_at_once(tmp_path, monkeypatch, capsys, setting, words):
+    monkeypatch.chdir(tmp_path)
+    assert compare.main([setting]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_setting_of_the_cells_gives_the_threads(comparison, monkeypatch):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from wsapps.fields import SinusoidalField
@@ -64,10 +68,20 @@ def test_any_number_of_points_in_any_order(count):
         ((7_938_000,), 44_100, [180]),
         ((64, 64, 64), 4096, [4, 4, 4]),
         ((9, 2), 50, [1, 1]),
+        ((8, 1080, 1920), 2**16, [1, 12, 21]),
+        ((10, 240, 320), 2**16, [1, 3, 4]),
+        ((40, 20_000), 2**15, [1, 24]),
     ],
 )
 def test_tiles_are_about_cubes_of_the_wanted_size(grid, points, tiles):
     assert tiles_of(grid, points) == tiles
+
+
+@given(st.lists(st.integers(1, 3000), min_size=1, max_size=3), st.integers(64, 2**16))
+def test_tiles_have_about_the_wanted_size_whatever_the_grid(grid, points):
+    each = math.prod(grid) / math.prod(tiles_of(grid, points))
+    assert each <= points * 1.5 ** len(grid)
+    assert each >= min(points / 1.5 ** len(grid), math.prod(grid) / 1.5 ** len(grid))
 
 
 @pytest.mark.parametrize(("points", "tiles"), [(65_536, 253), (65_536, 180), (100, 500), (10**6, 3)])

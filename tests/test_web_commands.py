@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from browser import Browser
+from test_signal_sphere import write_nc4
 
 import wsapps
 from wsapps_signals import fit, web
@@ -90,8 +91,28 @@ def test_by_default_the_page_lies_in_the_run_folder_and_data_may_have_moved(tmp_
     assert web.main([f"run={run}", f"path={tmp_path / 'moved.png'}"]) == 0
     text = (run / "field.html").read_text()
     assert "17 × 14 pixels" in text
-    assert "sinusoidal, 2 × 12, alpha 1.5" in text
+    assert "sinusoidal, 2 × 12<" in text, "so short a run keeps alpha 1"
     assert "moved" in text
+
+
+def test_a_page_tells_the_width_and_alpha_that_a_field_has(tmp_path):
+    run = fitted("image", tmp_path / "run", "match_width=20", "method.hidden_layers=2", "method.alpha=2.5")
+    assert web.main([f"run={run}"]) == 0
+    width = wsapps.load_field(run / "field").output.in_features
+    assert width != 12
+    assert f"sinusoidal, 3 × {width}, alpha 2.5" in (run / "field.html").read_text()
+
+
+def test_a_page_of_a_part_of_the_globe_says_which(tmp_path):
+    europe = write_nc4(
+        tmp_path / "a.nc", latitudes=np.arange(60, 30, -5.0), longitudes=np.arange(-10, 30, 5.0)
+    )
+    run = fitted("sphere", tmp_path / "run", f"path={europe}")
+    assert web.main([f"run={run}"]) == 0
+    assert "from 35° to 60° N, -10° to 25° E" in (run / "field.html").read_text()
+    whole = fitted("sphere", tmp_path / "whole")
+    assert web.main([f"run={whole}"]) == 0
+    assert "known only" not in (whole / "field.html").read_text()
 
 
 @pytest.mark.parametrize("wrong", [["run=nowhere"], ["run=nowhere", "out=page.png"], []])

@@ -84,7 +84,7 @@ class RunFolder:
                 missing = "is a file, not a run folder" if path.exists() else "does not exist"
             elif not (path / _CONFIG).is_file():
                 missing = f"is not a run folder: it has no {_CONFIG}"
-            elif not (path / "checkpoint").is_dir() or not any((path / "checkpoint").iterdir()):
+            elif _status(path) != "finished" and not _has_checkpoint(path):
                 missing = "has no checkpoint yet"
             else:
                 return cls(path, _status(path))
@@ -196,6 +196,10 @@ def _status(path: Path) -> Status:
     if not (path / _CONFIG).is_file():
         return "new"
     return "finished" if (path / _METRICS).is_file() else "resume"
+
+
+def _has_checkpoint(path: Path) -> bool:
+    return (path / "checkpoint").is_dir() and any((path / "checkpoint").iterdir())
 
 
 def _refuse_differences(path: Path, differences: list[str]) -> None:

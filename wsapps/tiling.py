@@ -90,9 +90,19 @@ class TiledField(nn.Module):
 
 
 def tiles_of(grid: Sequence[int], points: int) -> list[int]:
-    """Tiles along each axis of a grid such that a tile has about so many points and is about a cube."""
-    side = points ** (1 / len(grid))
-    return [max(1, round(size / side)) for size in grid]
+    """Tiles along each axis of a grid such that a tile has about so many points and is about a cube.
+
+    An axis shorter than the cube's side is one tile long, and the others' tiles are longer for it.
+    """
+    tiles, left, axes = [1] * len(grid), float(points), sorted(range(len(grid)), key=lambda axis: grid[axis])
+    while axes:
+        side = left ** (1 / len(axes))
+        if grid[axes[0]] >= side:
+            break
+        left /= grid[axes.pop(0)]
+    for axis in axes:
+        tiles[axis] = max(1, round(grid[axis] / side))
+    return tiles
 
 
 def whole_blocks(points: int, tiles: int) -> int:

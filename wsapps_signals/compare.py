@@ -8,6 +8,7 @@ GPU, or a core, which share the cells.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -84,6 +85,15 @@ class CompareConfig:
             raise ValueError("seeds and more_seeds must be at least 1")
         if not self.methods or not self.suite.signals:
             raise ValueError("methods and suite.signals must not be empty")
+        for name in self.suite.signals:
+            if not re.fullmatch(r"\w[\w.-]*", name):
+                raise ValueError(
+                    f"suite.signals: {name!r} is to name a folder, by letters, digits and _-."
+                )
+        if len(set(self.methods)) < len(self.methods):
+            raise ValueError(f"methods must differ, got {self.methods}; seeds= repeats them")
+        if unknown := sorted(set(self.more_seeds) - {*METHODS, *self.methods}):
+            raise ValueError(f"more_seeds names {unknown[0]}, which is no method of methods={self.methods}")
 
     def seeds_of(self, method: str) -> range:
         return range(self.more_seeds.get(method, self.seeds))

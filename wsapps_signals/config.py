@@ -132,6 +132,11 @@ def _tiles(config: FitConfig, signal: Signal) -> list[int] | None:
     if tiles is None and config.tile_points is not None:
         if signal.grid is None:
             raise UserError(f"tile_points: {signal.title} has no grid of points; give tiles=")
+        if len(signal.grid) != signal.coordinates.shape[1]:
+            raise UserError(
+                f"tile_points: {signal.title} has {signal.coordinates.shape[1]} coordinates, and a grid of "
+                f"{len(signal.grid)} axes; give tiles="
+            )
         tiles = tiles_of(signal.grid, config.tile_points)
     if tiles is None:
         return None

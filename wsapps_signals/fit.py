@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -96,7 +96,8 @@ def fit_signal(problem: FitProblem, run: Run) -> dict[str, float]:
     """
     if problem.config.alpha != "auto":
         return _fit(problem, run)
-    config = chosen(problem.config, problem.signal, problem.mask, problem.field, run)
+    matched = replace(problem.config, method=problem.method)  # the width that the field has
+    config = chosen(matched, problem.signal, problem.mask, problem.field, run)
     return with_fallback(lambda other: _fit(make_problem(other, problem.signal), run), config, run)
 
 

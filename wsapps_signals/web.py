@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from wsapps.atomic import explained
@@ -15,13 +16,14 @@ from wsapps.command import run_command
 from wsapps.config import doc, from_yaml, load_or_help
 from wsapps.cpu import prepare_cpu
 from wsapps.errors import UserError
-from wsapps.export import load_field
+from wsapps.export import field_description, load_field
 from wsapps.run_folder import RunFolder
 from wsapps.web import Page, write_page
 from wsapps.web.page import readable_size
 from wsapps.web.views import Facts, film_page, globe_page, picture_page, solid_page, sound_page
 from wsapps_signals.config import FitConfig
 from wsapps_signals.fit import load_signal
+from wsapps_signals.kinds.sphere_grid import SphereMap
 from wsapps_signals.samples.mesh import TITLE as SAMPLE
 
 PROGRAM = "python -m wsapps_signals.web"
@@ -55,7 +57,8 @@ def write_web(arguments: Sequence[str]) -> None:
     if config.path is not None:
         fitted.path = config.path
     field = load_field(run.path / "field")
-    page = page_of(fitted, field, config.title, facts_of(run.read_metrics(), fitted))
+    method = field_description(run.path / "field")["config"]  # with the width and alpha that were chosen
+    page = page_of(fitted, field, config.title, facts_of(run.read_metrics(), method))
     path = Path(config.out) if config.out is not None else run.path / "field.html"
     with explained("make the folder", path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,15 +70,14 @@ def page_of(fitted: FitConfig, field: nn.Module, title: str | None, facts: Facts
     return _PAGES[fitted.signal.name](fitted, field, title, facts)
 
 
-def facts_of(metrics: Mapping[str, float | str], fitted: FitConfig) -> list[tuple[str, str]]:
-    """What a page says about a fit."""
+def facts_of(metrics: Mapping[str, float | str], method: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a page says about a fit; ``method`` as its field's description has it."""
     facts = []
     for name, label, unit in (("iou", "IoU", ""), ("psnr", "PSNR", " dB")):
         if isinstance(value := metrics.get(name), float):
             facts.append((label, f"{value:.4f}" if not unit else f"{value:.1f}{unit}"))
-    method = fitted.method
-    alpha = f", alpha {method.alpha:g}" if getattr(method, "alpha", 1.0) != 1.0 else ""
-    facts.append(("network", f"{method.name}, {method.hidden_layers + 1} × {method.width}{alpha}"))
+    alpha = f", alpha {method['alpha']:g}" if method.get("alpha", 1.0) != 1.0 else ""
+    facts.append(("network", f"{method['name']}, {method['hidden_layers'] + 1} × {method['width']}{alpha}"))
     return facts
 
 
@@ -106,9 +108,19 @@ def _sound(fitted: FitConfig, field: nn.Module, title: str | None, facts: Facts)
 def _globe(fitted: FitConfig, field: nn.Module, title: str | None, facts: Facts) -> Page:
     signal: Any = load_signal(fitted)
     height, width = signal.grid
-    facts = [*facts, ("fitted to", f"{width} × {height} places")]
+    facts = [*facts, ("fitted to", f"{width} × {height} places"), *_extent(signal.map)]
     heading = title or signal.map.long_name or signal.title
     return globe_page(field, signal.low, signal.high, signal.map.units, str(heading), facts)
+
+
+def _extent(field: SphereMap) -> list[tuple[str, str]]:
+    """Where a map of a part of the globe is known: what the page shows beyond it is nobody's."""
+    south, north = field.latitudes.min(), field.latitudes.max()
+    west, east = field.longitudes[0], field.longitudes[-1]
+    step = max(abs(np.diff(field.latitudes)).max(), np.diff(field.longitudes).max())
+    if north - south + 2 * step >= 180 and east - west + 2 * step >= 360:
+        return []
+    return [("known only", f"from {south:g}° to {north:g}° N, {west:g}° to {east:g}° E")]
 
 
 def _solid(fitted: FitConfig, field: nn.Module, title: str | None, facts: Facts) -> Page:

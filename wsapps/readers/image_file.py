@@ -106,7 +106,8 @@ def _samples(image: Image.Image, path: Path) -> tuple[NDArray[np.float32], int]:
     image.load()
     mode, from_png = image.mode, image.format == "PNG"
     if from_png and mode in ("RGB", "RGBA") and _png_depth(path) == 16:
-        return _over_white(_scaled(png_pixels_16_bit(path), 65535)), 16
+        pixels = _over_white(_scaled(png_pixels_16_bit(path), 65535))
+        return pixels[..., :1] if _png_is_grey(path) else pixels, 16
     # Before version 11 or so, Pillow opened 16-bit PNGs as "I", as it still does portable grey maps.
     if mode.startswith("I;16") or (mode == "I" and image.format in ("PNG", "PPM")):
         return _scaled(np.asarray(image)[..., None], 65535), 16
@@ -152,6 +153,12 @@ def _png_depth(path: Path) -> int:
     """Bits a sample in a PNG's header."""
     with open(path, "rb") as file:
         return file.read(25)[24]
+
+
+def _png_is_grey(path: Path) -> bool:
+    """Whether a PNG's header says grey, perhaps with alpha."""
+    with open(path, "rb") as file:
+        return file.read(26)[25] in (0, 4)
 
 
 def _oriented(pixels: NDArray, orientation: int) -> NDArray:

@@ -2,7 +2,7 @@
 //
 // page.signal: {low, high, units}: what the field's values 0 and 1 stand for; the array "colours" has 256
 // colours of three bytes for values from 0 to 1. The point at a latitude and a longitude is
-// (cos lat cos lon, cos lat sin lon, sin lat), as in wsapps_signals/sphere_grid.py.
+// (cos lat cos lon, cos lat sin lon, sin lat), as in wsapps_signals/kinds/sphere_grid.py.
 
 const RADIAN = Math.PI / 180;
 

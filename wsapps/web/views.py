@@ -246,7 +246,10 @@ def _scripts(*names: str) -> list[Path]:
 
 def _one_network(field: nn.Module) -> Network:
     if isinstance(field, TiledField):
-        raise UserError("pages show tiled fields of pictures and videos only; fit this signal without tiles=")
+        raise UserError(
+            "pages show tiled fields of pictures and videos only; fit this signal as one field, without "
+            "tiles= and tile_points= and with large.above=1000000000"
+        )
     return network_of(field)
 
 

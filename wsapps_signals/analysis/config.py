@@ -42,6 +42,8 @@ class AnalyzeConfig:
         not_negative(self, "tolerance")
         if not self.factors or not all(math.isfinite(factor) and factor > 0 for factor in self.factors):
             raise ValueError(f"factors must be finite and positive, and not empty, got {self.factors}")
+        if max(self.factors) <= 1:
+            raise ValueError(f"factors must hold one above 1, which is SIREN's, got {self.factors}")
         if self.trainer.last_step is None:
             raise ValueError("trainer.max_steps must be given: fields are compared at equal steps")
         if self.trainer.max_seconds is not None:

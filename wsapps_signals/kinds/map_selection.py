@@ -18,6 +18,8 @@ from wsapps_signals.kinds.sphere_grid import SphereMap, oriented
 _LATITUDE_NAMES, _LONGITUDE_NAMES = ("lat", "latitude"), ("lon", "longitude")
 _LATITUDE_UNITS = ("degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen")
 _LONGITUDE_UNITS = ("degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee")
+#: What netCDF leaves where nothing was written and no _FillValue says otherwise; bytes have none.
+_FILL = {"f4": 9.969209968386869e36, "f8": 9.969209968386869e36, "i2": -32767, "i4": -2147483647}
 _MOST_VALUES = 2**28  # of one map: 2 GiB as float64
 _log = logging.getLogger(__name__)
 
@@ -25,7 +27,8 @@ _log = logging.getLogger(__name__)
 def read_map(path: Path, variable: str | None = None, time: int = 0, level: int | None = None) -> SphereMap:
     """Read one map from a netCDF file.
 
-    Latitude and longitude are the one-dimensional coordinates with such a name or such units. Among the
+    Latitude and longitude are the one-dimensional coordinates with such a name or such units, each on a
+    dimension of its own. Among the
     other dimensions of the variable, one of time (by its name, or units "... since ...") is indexed by
     ``time``, one more by ``level`` (None: the first, which is logged); what is left must have size 1.
     Packed values are unpacked (``scale_factor``, ``add_offset``).
@@ -58,13 +61,18 @@ def _select(
 ) -> SphereMap:
     latitude = _coordinate(where, variables, "latitude", _LATITUDE_NAMES, _LATITUDE_UNITS)
     longitude = _coordinate(where, variables, "longitude", _LONGITUDE_NAMES, _LONGITUDE_UNITS)
+    if latitude.dimensions == longitude.dimensions:
+        raise UserError(
+            f"{where}: {latitude.name} and {longitude.name} both go along {latitude.dimensions[0]}: places "
+            "that are no grid; regrid the data to latitudes and longitudes"
+        )
     chosen = _choose(where, variables, name, latitude, longitude)
     index, note = _index(where, variables, chosen, (latitude, longitude), time, level)
     count = latitude.shape[0] * longitude.shape[0]
     if count > _MOST_VALUES:
         raise UserError(f"{where}: {chosen.name} has {count} values a map, more than {_MOST_VALUES}; thin it")
     values = _unpacked(where, chosen, _read(where, chosen, index))
-    if chosen.dimensions.index(longitude.name) < chosen.dimensions.index(latitude.name):
+    if chosen.dimensions.index(longitude.dimensions[0]) < chosen.dimensions.index(latitude.dimensions[0]):
         values = values.T
     axes = [
         _unpacked(where, coordinate, _read(where, coordinate, (slice(None),)))
@@ -88,16 +96,16 @@ def _select(
 def _coordinate(
     where: str, variables: dict[str, Variable], what: str, names: tuple[str, ...], units: tuple[str, ...]
 ) -> Variable:
-    """The one-dimensional variable that is the latitude (or longitude), on the dimension of its own name."""
+    """The one-dimensional variable that is the latitude (or longitude), best on the dimension of its name."""
 
     def fits(v: Variable) -> bool:
         by_name = v.name.lower() in names or v.text("standard_name").lower() == what
         return by_name or v.text("units").lower() in units
 
     found = [v for v in variables.values() if fits(v)]
-    axes = [v for v in found if v.dimensions == (v.name,)]
+    axes = [v for v in found if len(v.dimensions) == 1]
     if axes:
-        return axes[0]
+        return next((v for v in axes if v.dimensions == (v.name,)), axes[0])
     if found:
         shape = "x".join(map(str, found[0].shape)) or "single"
         raise UserError(
@@ -113,12 +121,13 @@ def _coordinate(
 def _choose(
     where: str, variables: dict[str, Variable], name: str | None, latitude: Variable, longitude: Variable
 ) -> Variable:
-    maps = [v for v in variables.values() if {latitude.name, longitude.name} <= set(v.dimensions)]
+    needed = {*latitude.dimensions, *longitude.dimensions}
+    maps = [v for v in variables.values() if needed <= set(v.dimensions)]
     known = {v.name: v for v in maps}
     if not maps:
         raise UserError(
-            f"{where}: no variable has both {latitude.name} and {longitude.name} as dimensions; it has "
-            f"{names_of(variables)}"
+            f"{where}: no variable has both {latitude.dimensions[0]} and {longitude.dimensions[0]} as "
+            f"dimensions; it has {names_of(variables)}"
         )
     if name is None:
         others = [v.name for v in maps[1:]]
@@ -143,7 +152,7 @@ def _index(
     level: int | None,
 ) -> tuple[tuple[Any, ...], str]:
     """The index of the map in the variable, and the words for it ("time 0, isobaricInhPa 850 hPa")."""
-    kept = {axis.name for axis in axes}
+    kept = {axis.dimensions[0] for axis in axes}
     others = [(name, size) for name, size in zip(chosen.dimensions, chosen.shape, strict=True)]
     others = [(name, size) for name, size in others if name not in kept]
     times = [name for name, _ in others if _is_time(name, variables)]
@@ -204,6 +213,10 @@ def _unpacked(where: str, variable: Variable, raw: NDArray) -> NDArray[np.float6
                 stored = mark.astype(raw.dtype) if raw.dtype.kind == "f" else mark
             missing |= np.isin(raw, stored)
             marks.append(f"{attribute} {mark.ravel()[0]:g}")
+    fill = _FILL.get(raw.dtype.str[1:])
+    if fill is not None and "_FillValue" not in variable.attributes:
+        missing |= raw == np.asarray(fill, raw.dtype)
+        marks.append(f"netCDF's {fill:g}")
     count = int(missing.sum())
     if count:
         marked = f" (NaN, {', '.join(marks)})" if marks else " (NaN)"

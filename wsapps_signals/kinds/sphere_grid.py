@@ -72,6 +72,8 @@ def oriented(raw: SphereMap, where: str) -> SphereMap:
             f"{where}: longitudes reach from {longitudes[0]:g} to {longitudes[-1]:g}, more than once around"
         )
     turns = np.floor((longitudes[-1] - _TOLERANCE) / 360.0) * 360.0
+    if longitudes[0] - turns < -180.0:  # 20 to 370 is no better as -340 to 10
+        turns -= 360.0
     return replace(
         raw,
         latitudes=latitudes.clip(-90.0, 90.0),

@@ -54,12 +54,12 @@ def extract_surface(field_XYZ: NDArray[np.float32], level: float = 0.5) -> Mesh:
 
 
 def ply_bytes(mesh: Mesh) -> bytes:
-    """A mesh as a binary PLY file: float32 vertices, int32 triangles."""
+    """A mesh as a binary PLY file: float64 vertices, for they may be far from the origin; int32 triangles."""
     header = (
         "ply\nformat binary_little_endian 1.0\n"
-        f"element vertex {len(mesh.vertices)}\nproperty float x\nproperty float y\nproperty float z\n"
+        f"element vertex {len(mesh.vertices)}\nproperty double x\nproperty double y\nproperty double z\n"
         f"element face {len(mesh.faces)}\nproperty list uchar int vertex_indices\nend_header\n"
     )
     rows = np.empty(len(mesh.faces), [("count", "u1"), ("corners", "<i4", 3)])
     rows["count"], rows["corners"] = 3, mesh.faces
-    return header.encode() + mesh.vertices.astype("<f4").tobytes() + rows.tobytes()
+    return header.encode() + mesh.vertices.astype("<f8").tobytes() + rows.tobytes()
