@@ -5,6 +5,7 @@ An image is a float array or tensor `(H, W, C)` in [0, 1], C = 3 (RGB, display-r
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -13,10 +14,12 @@ import imageio.v3 as iio
 import matplotlib
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from wsapps.atomic import replacing
+from wsapps.atomic import replacing, write_bytes
 
 Picture: TypeAlias = "torch.Tensor | NDArray[np.generic]"
 
@@ -52,6 +55,18 @@ def save_png(path: Path, image: Picture) -> None:
     data = iio.imwrite("<bytes>", pixels, extension=".png")
     with replacing(Path(path)) as temporary:
         Path(temporary).write_bytes(data)
+
+
+def save_figure(path: Path, figure: Figure, dots_per_inch: float | None = None) -> None:
+    """Write a figure of matplotlib as a PNG, whole or not at all; of its own resolution if none is given.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    content = io.BytesIO()
+    FigureCanvasAgg(figure)  # its own canvas: pyplot would keep a list of figures, and may want a display
+    figure.savefig(content, format="png", dpi=dots_per_inch or "figure")
+    write_bytes(path, content.getvalue())
 
 
 def colourize(

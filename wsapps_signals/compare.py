@@ -87,9 +87,7 @@ class CompareConfig:
             raise ValueError("methods and suite.signals must not be empty")
         for name in self.suite.signals:
             if not re.fullmatch(r"\w[\w.-]*", name):
-                raise ValueError(
-                    f"suite.signals: {name!r} is to name a folder, by letters, digits and _-."
-                )
+                raise ValueError(f"suite.signals: {name!r} is to name a folder, by letters, digits and _-.")
         if len(set(self.methods)) < len(self.methods):
             raise ValueError(f"methods must differ, got {self.methods}; seeds= repeats them")
         if unknown := sorted(set(self.more_seeds) - {*METHODS, *self.methods}):

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from wsapps.pictures import Picture, colourize, save_png
+from wsapps.pictures import Picture, colourize, save_figure, save_png
 from wsapps.report import Figure
 from wsapps_weightspace.field_dataset import FieldDataset
 from wsapps_weightspace.learning.inference import outputs_of
-from wsapps_weightspace.learning.pictures import save_figure, sheet
+from wsapps_weightspace.learning.pictures import sheet
 from wsapps_weightspace.learning.rendering import canvas_of
 from wsapps_weightspace.summary import histogram
 from wsapps_weightspace.weights import Architecture, evaluate

@@ -17,6 +17,7 @@ from wsapps.config import choice, load_or_help
 from wsapps.cpu import prepare_cpu
 from wsapps.errors import UserError
 from wsapps.fields.matching import parameter_count
+from wsapps.pictures import save_figure
 from wsapps.report import Figure, Section, write_report
 from wsapps.run import Run, open_run
 from wsapps_weightspace.learning.batches import FieldBatches
@@ -26,7 +27,7 @@ from wsapps_weightspace.learning.curves import learning_curves
 from wsapps_weightspace.learning.data import LearningData, keep_data, open_data
 from wsapps_weightspace.learning.inference import shared_outputs
 from wsapps_weightspace.learning.model_file import ModelDescription, save_model
-from wsapps_weightspace.learning.pictures import save_figure, scatter_figure
+from wsapps_weightspace.learning.pictures import scatter_figure
 from wsapps_weightspace.learning.regression import RegressionObjective, Standardised, regression_scores
 from wsapps_weightspace.models import CLASSIFIERS
 from wsapps_weightspace.train_config import build_model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,9 @@ from matplotlib.figure import Figure as Canvas
 
 from wsapps.alpha.curve import Curve
 from wsapps.alpha.rule import Choice, Verdict
-from wsapps.atomic import explained, write_bytes, write_json
+from wsapps.atomic import explained, write_json
 from wsapps.errors import UserError
+from wsapps.pictures import save_figure
 
 RECORD = "alpha.json"
 PICTURE = "alpha.png"
@@ -97,7 +97,7 @@ def draw_choice(file: Path, choice: Choice, curves: Sequence[Curve]) -> None:
     fitted.legend(fontsize=7)
     for panel in (fitted, held_out, trade):
         panel.grid(alpha=0.3)
-    _save(file, canvas)
+    save_figure(file, canvas, 120)
 
 
 def draw_prediction(file: Path, choice: Choice) -> None:
@@ -110,13 +110,7 @@ def draw_prediction(file: Path, choice: Choice) -> None:
     panel.axhline(choice.floor, color="k", linestyle=":", linewidth=1)
     panel.set(title="circle: chosen; dotted: least", xlabel="alpha", ylabel="part explained between samples")
     panel.grid(alpha=0.3)
-    _save(file, canvas)
-
-
-def _save(file: Path, canvas: Canvas) -> None:
-    picture = io.BytesIO()
-    canvas.savefig(picture, dpi=120, format="png")
-    write_bytes(file, picture.getvalue())
+    save_figure(file, canvas, 120)
 
 
 def _words(verdict: Verdict) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from numpy.typing import NDArray
 
-from wsapps.atomic import write_bytes
+from wsapps.pictures import save_figure
 from wsapps_nerf.cameras import Cameras
 from wsapps_nerf.scene import Space
 
@@ -50,10 +48,7 @@ def draw_scene(path: Path, drawing: Drawing) -> None:
     side.set_title("from the side")
     side.legend(loc="upper right", fontsize=8)
     figure.suptitle(drawing.title, fontsize=10)
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_bytes(path, buffer.getvalue())
+    save_figure(path, figure)
 
 
 def _reach(drawing: Drawing) -> float:

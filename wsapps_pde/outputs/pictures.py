@@ -5,7 +5,6 @@ Shapes: n_d nodes along axis d.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
-from wsapps.atomic import write_bytes
+from wsapps.pictures import save_figure
 from wsapps.report import Figure
 from wsapps.video import write_video
 from wsapps_pde.outputs.evaluation import Comparison
@@ -214,7 +213,5 @@ def _pixels(canvas: Canvas) -> NDArray[np.uint8]:
 
 
 def _save(path: Path, canvas: Canvas) -> None:
-    buffer = io.BytesIO()
     with matplotlib.rc_context({"font.size": 9}):
-        FigureCanvasAgg(canvas).print_png(buffer)
-    write_bytes(path, buffer.getvalue())
+        save_figure(path, canvas)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-
-from wsapps.atomic import write_bytes
 
 _PANEL_INCHES = (4.6, 3.4)
 
@@ -31,10 +27,3 @@ def colours(count: int) -> list[tuple[float, ...]]:
     """From dark to bright, for as many factors."""
     palette = matplotlib.colormaps["viridis"]
     return [palette(0.9 * index / max(count - 1, 1)) for index in range(count)]
-
-
-def save(canvas: Canvas, file: Path) -> None:
-    """Write the figure as a PNG, whole or not at all."""
-    picture = io.BytesIO()
-    canvas.savefig(picture, dpi=120, format="png")
-    write_bytes(file, picture.getvalue())

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Canvas
 
 from wsapps.atomic import write_json
 from wsapps.errors import UserError
-from wsapps_signals.analysis.drawing import save
+from wsapps.pictures import save_figure
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def kept(folder: Path, name: str, make: Callable[[], tuple[Finding, Canvas]]) ->
     if file.is_file() and figure.is_file():
         return _read(file)
     finding, canvas = make()
-    save(canvas, figure)
+    save_figure(figure, canvas, 120)
     write_json(file, asdict(finding))
     return finding
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from wsapps.atomic import write_bytes
+from wsapps.pictures import save_figure
 from wsapps_signals.comparison.cells import Outcome
 
 _COLUMNS = 3
@@ -40,9 +39,7 @@ def draw_learning_curves(file: Path, outcomes: Sequence[Outcome]) -> None:
         handles.update(zip(labels, lines, strict=True))
     if handles:
         canvas.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, frameon=False)
-    picture = io.BytesIO()
-    canvas.savefig(picture, dpi=120, format="png")
-    write_bytes(file, picture.getvalue())
+    save_figure(file, canvas, 120)
 
 
 def _draw_panel(panel: Axes, signal: str, outcomes: Sequence[Outcome], methods: Sequence[str]) -> None:

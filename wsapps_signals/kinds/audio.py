@@ -16,9 +16,10 @@ from wsapps.config import doc
 from wsapps.errors import UserError
 from wsapps.grid import regular_grid
 from wsapps.metrics import psnr_from_mse
+from wsapps.pictures import save_figure
 from wsapps.readers.audio_file import Sound, lower_rate, read_sound, write_wav
 from wsapps.report import Figure
-from wsapps_signals.kinds.audio_pictures import picture, save_figure, spectrograms, waveforms
+from wsapps_signals.kinds.audio_pictures import picture, spectrograms, waveforms
 from wsapps_signals.kinds.sampled import check_size, mean_square, sample_grid, squared_error
 from wsapps_signals.kinds.signal import Predict
 from wsapps_signals.samples.audio import SAMPLE_RATE, sample_audio

@@ -5,9 +5,7 @@ Shapes: N samples in time, C channels; pictures show the mean over channels.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,8 +13,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
-
-from wsapps.atomic import write_bytes
 
 _DOTS = 100  # pixels an inch
 _BUCKETS = 2000  # of a waveform; more would not be seen
@@ -70,14 +66,6 @@ def spectrograms(pair: Sequence[tuple[str, Tensor]], rate: int) -> Figure:
     axes[0].set_ylabel("kHz")
     figure.colorbar(shown, ax=axes, label="dB")
     return figure
-
-
-def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as a PNG; raises UserError where it cannot be."""
-    content = io.BytesIO()
-    # Its own canvas: pyplot would keep a global list of figures, and may want a display.
-    FigureCanvasAgg(figure).print_png(content)
-    write_bytes(path, content.getvalue())
 
 
 def picture(figure: Figure) -> Tensor:

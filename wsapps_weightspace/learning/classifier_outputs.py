@@ -10,14 +10,14 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from wsapps.atomic import write_json, write_text
-from wsapps.pictures import save_png
+from wsapps.pictures import save_figure, save_png
 from wsapps.report import Figure, Section, TextTable, write_report
 from wsapps.run_folder import RunFolder
 from wsapps_weightspace.learning.classification import Scores
 from wsapps_weightspace.learning.curves import learning_curves
 from wsapps_weightspace.learning.data import LearningData
 from wsapps_weightspace.learning.model_file import ModelDescription, save_model
-from wsapps_weightspace.learning.pictures import confusion_figure, save_figure, sheet
+from wsapps_weightspace.learning.pictures import confusion_figure, sheet
 from wsapps_weightspace.learning.rendering import canvas_of
 from wsapps_weightspace.learning.trained import CLASSES
 from wsapps_weightspace.train_config import TrainConfig

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsapps.atomic import write_bytes
 from wsapps.pictures import Picture, side_by_side, to_uint8
 
 _DOTS = 100  # pixels an inch
 _MOST_NUMBERS = 20  # classes up to which each cell of a confusion matrix has its number
-
-
-def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as a PNG; raises UserError where it cannot be."""
-    content = io.BytesIO()
-    # Its own canvas: pyplot would keep a global list of figures, and may want a display.
-    FigureCanvasAgg(figure).print_png(content)
-    write_bytes(path, content.getvalue())
 
 
 def confusion_figure(confusion: Tensor, classes: Sequence[str]) -> Figure:
