@@ -239,6 +239,14 @@ def test_messages_go_to_stderr_and_details_only_to_the_log(tmp_path, capsys):
     assert [line[20:] for line in lines[:2]] == ["for people", "for the log"]
 
 
+def test_a_name_that_is_no_utf_8_is_logged(tmp_path, capsys):
+    handler = log_to_file(tmp_path / "log.txt")
+    logging.getLogger("wsapps").warning("fitting %s", os.fsdecode(b"caf\xe9"))
+    handler.flush()
+    assert "Traceback" not in capsys.readouterr().err
+    assert "fitting caf\\udce9" in (tmp_path / "log.txt").read_text()
+
+
 def test_other_ranks_are_silent_but_for_errors(monkeypatch, capsys):
     monkeypatch.setenv("RANK", "1")
     with messages_on_stderr():

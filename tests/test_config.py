@@ -599,6 +599,20 @@ def test_a_choice_without_a_folder_is_made_among_the_classes(tmp_path: Path) -> 
         bare("method=rellu")
 
 
+@dataclass
+class FreeForm:
+    data: dict[str, Any] = field(default_factory=dict)
+    anything: Any = None
+
+
+def test_free_form_values_of_the_command_line_are_plain_data(tmp_path: Path) -> None:
+    write(tmp_path, {"run.yaml": "{}\n"})
+    overrides = ["data.a.b=3", "anything.c=[1, x]", "data.d=2*(1 + pi)"]
+    loaded = load_config(FreeForm, "run", config_dir=tmp_path, overrides=overrides)
+    assert loaded == FreeForm({"a": {"b": 3}, "d": "2*(1 + pi)"}, {"c": [1, "x"]})
+    assert from_yaml(FreeForm, to_yaml(loaded), "config.yaml") == loaded
+
+
 def test_unquoted_no_in_yaml_is_the_choice_no(tmp_path: Path) -> None:
     write(tmp_path, {**FILES, "train.yaml": "defaults: [scene: demo]\ntrainer: {mixed_precision: no}\n"})
     assert load(tmp_path).trainer.mixed_precision == "no"

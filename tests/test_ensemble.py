@@ -47,8 +47,9 @@ def test_rows_may_belong_to_any_field_and_any_number_of_them_to_one():
     assert float(next(ensemble.parameters()).grad[1].abs().sum()) == 0.0  # nobody asked field 1
 
 
-def test_a_member_is_the_field_that_went_in():
-    fields = members("wire")
+@pytest.mark.parametrize("name", sorted(FIELDS))
+def test_a_member_is_the_field_that_went_in(name):
+    fields = members(name)
     field = FieldEnsemble(fields).member(2)
     assert torch.equal(field(points(7, 2)), fields[2](points(7, 2)))
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 import wsapps
@@ -321,6 +323,30 @@ def test_an_own_field_that_is_linear_in_its_output_is_solved_for():
     solved = quick(coordinates, values, field=_OwnFeatures(), steps=10, lr=1e-3)
     trained = quick(coordinates, values, field=_OwnFeatures(), steps=10, lr=1e-3, solve_output=False)
     assert score(solved, coordinates, values) > score(trained, coordinates, values) + 20
+
+
+def test_a_frozen_output_stays_as_it_is():
+    field = _OwnFeatures()
+    field.output.requires_grad_(False)
+    before = field.output.weight.clone()
+    quick(torch.linspace(-1, 1, 200)[:, None], torch.ones(200), field=field)
+    assert torch.equal(field.output.weight, before)
+    assert not field.output.weight.requires_grad
+
+
+def test_a_field_of_doubles_is_trained_as_such():
+    field = quick(torch.linspace(-1, 1, 200)[:, None], torch.ones(200), field=_OwnFeatures().double())
+    assert next(field.parameters()).dtype == torch.float64
+
+
+def test_the_callers_accelerator_is_left_alone():
+    AcceleratorState._reset_state()
+    try:
+        mine = Accelerator(cpu=True, mixed_precision="bf16")
+        quick(*wave(16))
+        assert mine.mixed_precision == "bf16"
+    finally:
+        AcceleratorState._reset_state()
 
 
 def test_where_training_fails_every_layer_can_be_trained_afterwards():

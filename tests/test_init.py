@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+import torch.nn.utils.prune
 from torch import Tensor, nn
 
 from wsapps.fields import SinusoidalField
@@ -312,12 +313,25 @@ def test_last_without_a_layer():
         weight_scaling_(plain_sequential(), 2.0, last=nn.ReLU())
 
 
+def test_last_of_another_network():
+    network, other = plain_sequential(), plain_sequential()
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    with pytest.raises(ValueError, match="no part of the"):
+        weight_scaling_(network, 2.0, last=other[-1])
+    assert all(torch.equal(*pair) for pair in zip(network.parameters(), before, strict=True))
+
+
 def test_computed_weights_and_wide_convolutions_are_refused_rather_than_left_out():
     """Scaling the other layers alone would be half a weight scaling."""
     old_norm = torch.nn.utils.weight_norm(nn.Linear(4, 4))
+    old_spectral = torch.nn.utils.spectral_norm(nn.Linear(4, 4))
+    pruned = torch.nn.utils.prune.identity(nn.Linear(4, 4), "weight")
     new_norm = torch.nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))
     for layer, words in (
         (old_norm, "weight_norm"),
+        (old_spectral, "spectral_norm"),
+        (pruned, "pruning"),
+        (nn.ConvTranspose2d(4, 4, 4), "wider than 1"),
         (new_norm, "weight_norm"),
         (nn.Conv1d(4, 4, 3), "wider than 1"),
     ):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wsapps import shared_runs
+from wsapps import run, shared_runs
 from wsapps.accelerator import make_accelerator
 from wsapps.errors import UserError
 from wsapps.finite import Diverged
@@ -26,6 +26,35 @@ class Config:
 
     out: str
     seed: int = 0
+
+
+@dataclass
+class OtherConfig:
+    """Of another command."""
+
+    out: str | None = None
+    steps: int = 3
+
+
+def test_a_folder_of_another_command_is_named(whole):
+    with open_run(whole, "tests", "whole", make_accelerator()):
+        pass
+    other = OtherConfig(whole.out)
+    with (
+        pytest.raises(UserError, match=r"whole holds a run of another command .*seed.*choose another out="),
+        open_run(other, "tests", "other", make_accelerator()),
+    ):
+        pass
+
+
+def test_two_runs_of_one_second_have_folders_of_their_own(tmp_path, monkeypatch):
+    names = iter(["a", "a", "a-2"])  # the second process looked before the first had made its folder
+    monkeypatch.setattr(run, "default_path", lambda *_: tmp_path / next(names))
+    with (
+        open_run(OtherConfig(), "tests", "a", make_accelerator()) as first,
+        open_run(OtherConfig(), "tests", "a", make_accelerator()) as second,
+    ):
+        assert (first.folder.path.name, second.folder.path.name) == ("a", "a-2")
 
 
 @pytest.fixture

@@ -405,6 +405,18 @@ def test_texture_coordinates_do_not_tear_a_mesh_and_materials_are_not_looked_for
     assert edge_faults(mesh) == (0, 0)
 
 
+def test_triangles_without_an_area_leave_nothing(tmp_path):
+    tetrahedron = ["v 0 0 0", "v 1 0 0", "v 0 1 0", "v 0 0 1", "v 100 100 100"]
+    faces = ["f 1 3 2", "f 1 2 4", "f 1 4 3", "f 2 3 4"]
+    (tmp_path / "a.obj").write_text("\n".join([*tetrahedron, *faces, "f 5 5 5", "f 5 1 5"]))
+    mesh = load_mesh(tmp_path / "a.obj")
+    np.testing.assert_array_equal(mesh.box, [[0, 0, 0], [1, 1, 1]])
+    assert (len(mesh.vertices), len(mesh.faces)) == (4, 4)
+    assert mesh.volume == pytest.approx(1 / 6)
+    (tmp_path / "b.obj").write_text("\n".join([*tetrahedron, "f 1 1 2", "f 5 5 5"]))
+    one_line_error(lambda: load_mesh(tmp_path / "b.obj"), "b.obj", "2 triangles", "no area")
+
+
 def test_a_scene_is_one_mesh_with_its_parts_in_place(tmp_path):
     scene = trimesh.Scene()
     part = trimesh.Trimesh(box().vertices, box().faces, process=False)
@@ -458,7 +470,7 @@ TETRAHEDRON = [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]
         ("a.ply", ply([[0, 0, "nan"], *CORNERS[1:]], TETRAHEDRON), ["1 of 4 vertices", "NaN"]),
         ("a.ply", ply([[0, 0, "inf"], *CORNERS[1:]], TETRAHEDRON), ["1 of 4 vertices", "infinite"]),
         ("a.ply", ply(CORNERS, [[0, 1, 9]]), ["vertex 9", "of 4"]),
-        ("a.ply", ply([[0, 0, 0]] * 4, TETRAHEDRON), ["flat", "0 x 0 x 0"]),
+        ("a.ply", ply([[0, 0, 0]] * 4, TETRAHEDRON), ["4 triangles", "no area"]),
         ("a.ply", ply([*CORNERS[:3], [1, 1, 0]], TETRAHEDRON), ["flat", "1 x 1 x 0"]),
         ("a.ply", ply(CORNERS, TETRAHEDRON[:3]), ["not watertight", "3 open edges", "winding_number"]),
     ],

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from wsapps.errors import UserError
-from wsapps.readers.ffmpeg_frames import video_frames
+from wsapps.readers.ffmpeg_frames import frames_a_second, video_frames
 from wsapps.readers.image_file import read_image
 from wsapps.video import write_video
 from wsapps_signals.kinds.video import VideoConfig, VideoSignal
@@ -80,6 +80,13 @@ def test_no_more_is_decoded_than_is_wanted(tmp_path):
     stopped = video_frames(tmp_path / "a.mp4")
     next(stopped)
     stopped.close()  # ends ffmpeg without an error
+
+
+def test_the_rate_is_that_of_the_file_and_of_no_other(tmp_path):
+    clip(tmp_path / "real.mp4", fps=7)
+    assert frames_a_second(tmp_path / "real.mp4") == pytest.approx(7, rel=0.05)
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile real.mp4\n")
+    assert frames_a_second(tmp_path / "list.mp4") == 25.0
 
 
 def test_frames_are_averaged_down_as_they_come(tmp_path):

@@ -164,6 +164,7 @@ def test_embedded_samples_need_no_path(kind, tmp_path):
         (["path=missing.png"], "missing.png"),
         (["method.alpha=0"], "alpha"),
         (["match_width=2", "method=ffn"], "match_width"),
+        (["match_width=0"], "match_width=0"),
         (["points.per_step=0"], "per_step"),
         (["holdout=half"], "holdout"),
         (["signal=sphere", "tile_points=100"], "give tiles="),

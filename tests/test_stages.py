@@ -456,6 +456,7 @@ def test_two_ranks_give_what_one_gives(tmp_path):
         for name in ("x", "continued"):  # rounding grows from step to step
             wanted, found = (torch.tensor(each[name], dtype=torch.float64) for each in (alone, said))
             assert float((found - wanted).abs().max()) <= 1e-8 * float(wanted.abs().max()), name
+        assert said["first second"] == 0.0
         assert said["evaluations"] == alone["evaluations"]
         assert said["scores"] == [pytest.approx(value, rel=1e-8) for value in alone["scores"]]
     first, second = (json.loads((tmp_path / f"said_{rank}.json").read_text()) for rank in range(2))

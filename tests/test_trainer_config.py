@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from wsapps.config import default_config_dir, load_config
@@ -43,8 +45,9 @@ def test_the_nearer_limit_ends_a_run():
 
 @pytest.mark.parametrize("name", ["max_steps", "max_seconds", "default_steps"])
 def test_limits_are_positive(name):
-    with pytest.raises(ValueError, match=f"{name} must be positive or null, got 0"):
-        TrainerConfig(**{name: 0})
+    for wrong in (0, math.inf):  # null is what has no end
+        with pytest.raises(ValueError, match=f"{name} must be positive and finite, or null, got {wrong}"):
+            TrainerConfig(**{name: wrong})
 
 
 def test_a_run_without_any_limit_is_refused():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch
@@ -18,6 +19,17 @@ from wsapps.errors import UserError
 from wsapps.objective import Objective
 
 T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def accelerator_of_ones_own() -> Iterator[None]:
+    """Leave Accelerate's state of this process, which all its Accelerators share, as it was."""
+    before = dict(AcceleratorState._shared_state)
+    try:
+        yield
+    finally:
+        AcceleratorState._shared_state.clear()
+        AcceleratorState._shared_state.update(before)
 
 
 def make_accelerator(mixed_precision: str = "no", find_unused_parameters: bool = False) -> Accelerator:

@@ -73,7 +73,7 @@ def log_to_file(path: Path) -> logging.Handler:
             be reported by what matters more than the log.
     """
     with explained("write the log", path):
-        handler = _FileHandler(path, encoding="utf-8")
+        handler = _FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logging.getLogger("wsapps").addHandler(handler)
     return handler

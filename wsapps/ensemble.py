@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
@@ -55,11 +56,14 @@ class FieldEnsemble(nn.Module):
             state = {name: tensor.index_select(0, fields) for name, tensor in state.items()}
         return vmap(self._one)(state, coordinates)
 
+    @torch.no_grad()
     def member(self, index: int) -> nn.Module:
         """A copy of one field, an ordinary module."""
-        device = next(self.parameters()).device
+        device, state = next(self.parameters()).device, self._state()
         field = deepcopy(self._template[0]).to_empty(device=device)
-        field.load_state_dict({name: tensor[index].detach() for name, tensor in self._state().items()})
+        # By name and not as a state dict, where buffers that are computed anew are not.
+        for name, tensor in (*field.named_parameters(), *field.named_buffers()):
+            tensor.copy_(state[name][index])
         return field
 
     def _state(self) -> dict[str, Tensor]:

@@ -35,7 +35,8 @@ def save_field(folder: Path, field: nn.Module, config: Any, about: Mapping[str, 
     """Write a field into a folder and return the size of both files in bytes.
 
     Args:
-        folder: made if need be; a field that is there is replaced.
+        folder: made if need be; a field that is there is replaced, one file after the other: killed in
+            between, neither is left.
         field: with ``in_features`` and ``out_features``.
         config: its ``Config``, whose ``name`` is a key of FIELDS.
         about: plain JSON to keep with it, such as the scale of its values.

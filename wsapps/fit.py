@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wsapps.accelerator import make_accelerator
+from wsapps.accelerator import accelerator_of_ones_own, make_accelerator
 from wsapps.alpha import alpha_by_samples
 from wsapps.cpu import keep_freed_pages
 from wsapps.field_objective import FieldObjective
@@ -22,6 +22,7 @@ from wsapps.trainer import Trainer, TrainerConfig
 _DEFAULT_STEPS = 150
 
 
+@accelerator_of_ones_own()
 def fit(
     coordinates: Any,
     values: Any,
@@ -55,14 +56,14 @@ def fit(
             between them (:func:`wsapps.alpha.alpha_by_samples`); more trains faster and is noise between
             them; 1 is SIREN.
         omega_0, omega_hidden, width, hidden_layers: see :class:`SinusoidalField`.
-        field: another module to train in its stead, in place.
+        field: another module to train in its stead, in place and in its own precision.
         steps, seconds: when to stop, whichever comes first; 150 steps where neither is given.
         points: points a step; None takes all in every step.
         lr: Adam's learning rate at the start, from where it falls as a cosine to a fiftieth.
         solve_output: keep the output layer at the least-squares solution, where the field is
             ``output(features(x))`` with a linear output and there are enough samples; see
             :mod:`wsapps.projection`. None does where the choice of alpha finds that fields interpolate, and
-            where alpha is given.
+            where alpha or ``field`` is given. An output that is frozen stays as it is.
         seed: of weights and draws.
         compile: compile the step with torch.compile (pays from some hundred steps on).
         progress: show a bar, where there is a terminal.
@@ -77,7 +78,7 @@ def fit(
     """
     keep_freed_pages()
     home = coordinates.device if isinstance(coordinates, Tensor) else torch.device("cpu")
-    coordinates_ND, values_NC = _pair(coordinates, values)
+    coordinates_ND, values_NC = _pair(coordinates, values, _dtype_of(field))
     accelerator = make_accelerator()
     parts = parts_for(points or len(coordinates_ND), accelerator.device)
     config = TrainerConfig(
@@ -114,8 +115,13 @@ def fit(
     return field.eval().to(home)
 
 
-def _pair(coordinates: Any, values: Any) -> tuple[Tensor, Tensor]:
-    """Both as ``(N, D)`` and ``(N, C)`` of torch's default dtype on the CPU, where weights are drawn."""
+def _dtype_of(field: nn.Module | None) -> torch.dtype:
+    given = () if field is None else field.parameters()
+    return next((parameter.dtype for parameter in given), torch.get_default_dtype())
+
+
+def _pair(coordinates: Any, values: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Both as ``(N, D)`` and ``(N, C)`` on the CPU, where weights are drawn."""
     coordinates, values = torch.as_tensor(coordinates), torch.as_tensor(values)
     if coordinates.is_complex() or values.is_complex():
         raise ValueError("complex values cannot be fitted; give real and imaginary parts as two channels")
@@ -126,7 +132,6 @@ def _pair(coordinates: Any, values: Any) -> tuple[Tensor, Tensor]:
             f"coordinates (..., D) and values (..., C) must have the same leading sizes, got "
             f"{tuple(coordinates.shape)} and {tuple(values.shape)}"
         )
-    dtype = torch.get_default_dtype()
     pair = [tensor.detach().to("cpu", dtype).flatten(end_dim=-2) for tensor in (coordinates, values)]
     for name, tensor in zip(("coordinates", "values"), pair, strict=True):
         if not bool(torch.isfinite(tensor).all()):

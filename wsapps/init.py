@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 # Layers whose weight may have two dimensions and is no matrix that inputs are multiplied by.
 _NOT_AFFINE = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.RMSNorm)
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_CONVOLUTIONS = nn.modules.conv._ConvNd
+#: What weight_norm, spectral_norm and pruning of the older kind leave in the place of a weight.
+_COMPUTED = ("weight_g", "weight_orig")
 
 
 def siren_first_(weight: Tensor) -> Tensor:
@@ -70,7 +72,8 @@ def weight_scaling_(module: nn.Module, alpha: float, last: nn.Module | None = No
         last: the output layer, where it is not the one registered last. It stays as it is.
 
     Raises:
-        ValueError: alpha is not finite and positive, or fewer than two layers were found.
+        ValueError: alpha is not finite and positive, fewer than two layers were found, or ``last`` is not
+            among them.
     """
     if not (math.isfinite(alpha) and alpha > 0):
         raise ValueError(f"alpha must be finite and positive, got {alpha}")
@@ -79,6 +82,8 @@ def weight_scaling_(module: nn.Module, alpha: float, last: nn.Module | None = No
         unscaled = weights[-1:]
     else:
         unscaled = weight_matrices(last, at_least=1)
+        if not {id(weight) for weight in unscaled} <= {id(weight) for weight in weights}:
+            raise ValueError(f"last ({type(last).__name__}) is no part of the {type(module).__name__} scaled")
     kept = {id(weight) for weight in unscaled}
     with torch.no_grad():
         for weight in weights:
@@ -119,7 +124,8 @@ def weight_matrices(module: nn.Module, at_least: int = 2) -> list[nn.Parameter]:
 
     Raises:
         ValueError: fewer than ``at_least`` such layers; or one whose weight is computed from other
-            parameters (weight_norm), or is a convolution wider than 1, which would be left out silently.
+            parameters (weight_norm, pruning), or is a convolution wider than 1, which would be left out
+            silently.
     """
     found: dict[int, nn.Parameter] = {}
     for layer in module.modules():
@@ -138,11 +144,11 @@ def weight_matrices(module: nn.Module, at_least: int = 2) -> list[nn.Parameter]:
 
 
 def _refuse_other_matrices(layer: nn.Module) -> None:
-    computed = "weight" in getattr(layer, "parametrizations", {}) or "weight_g" in layer._parameters
-    if computed:
+    parametrized = "weight" in getattr(layer, "parametrizations", {})
+    if parametrized or any(name in layer._parameters for name in _COMPUTED):
         raise ValueError(
-            f"the weight of {type(layer).__name__} is computed from other parameters (weight_norm or another "
-            f"parametrization); scale before it is applied"
+            f"the weight of {type(layer).__name__} is computed from other parameters (weight_norm, "
+            f"spectral_norm, pruning or another parametrization); scale before it is applied"
         )
     if isinstance(layer, _CONVOLUTIONS) and any(size != 1 for size in layer.kernel_size):
         raise ValueError(f"{layer} is wider than 1: not an affine layer on the features of one point")

@@ -120,8 +120,8 @@ class OutputSolver:
 def output_solver(field: nn.Module, samples: PointSampler, config: ProjectionConfig) -> OutputSolver | None:
     """A solver for the field's output layer; None where it is switched off, or does not suit.
 
-    It suits a field that is ``output(features(x))`` with a linear output that has a bias, and signals with at
-    least four samples for each feature.
+    It suits a field that is ``output(features(x))`` with a linear output that has a bias and is not frozen,
+    and signals with at least four samples for each feature.
     """
     if config.enabled is False or not _is_linear_in_its_output(field, samples):
         return None
@@ -147,6 +147,8 @@ def _is_linear_in_its_output(field: Any, samples: PointSampler) -> bool:
     """Whether ``output(features(x))`` is there and is the field, seen at a few samples."""
     output, features = getattr(field, "output", None), getattr(field, "features", None)
     if not isinstance(output, nn.Linear) or output.bias is None or not callable(features):
+        return False
+    if not all(parameter.requires_grad for parameter in output.parameters()):
         return False
     few = samples.tensors["coordinates"][:_FEW].to(output.weight.device)
     training = field.training

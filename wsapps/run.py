@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import wsapps
 from wsapps.accelerator import on_main
 from wsapps.command import log_to_file
 from wsapps.config import differences, from_yaml, to_yaml
+from wsapps.errors import UserError
 from wsapps.finite import Diverged
+from wsapps.lock import Busy
 from wsapps.run_folder import RunFolder, default_path
 from wsapps.trainer import FitResult
 
@@ -75,13 +78,16 @@ def open_run(config: Any, application: str, name: str, accelerator: Accelerator)
     began = time.monotonic()
     opened: list[RunFolder] = []
 
-    def changes(old_yaml: str) -> list[str]:
-        return differences(from_yaml(type(config), old_yaml, "config.yaml"), config)
-
     def open_folder() -> tuple[str, Any]:
-        path = Path(config.out) if config.out else default_path(application, name)
-        opened.append(RunFolder.open(path, to_yaml(config), changes))
-        return str(path), opened[0].status
+        while not opened:
+            path = Path(config.out) if config.out else default_path(application, name)
+            try:
+                opened.append(RunFolder.open(path, to_yaml(config), partial(_changes, config, path)))
+            except Busy:
+                if config.out:
+                    raise
+                # Another process took the same name in the same second: there is a next one.
+        return str(opened[0].path), opened[0].status
 
     path, status = on_main(accelerator, open_folder)
     folder = opened[0] if opened else RunFolder(Path(path), status)
@@ -92,6 +98,16 @@ def open_run(config: Any, application: str, name: str, accelerator: Accelerator)
             yield Run(folder, accelerator, began)
     finally:
         folder.close()
+
+
+def _changes(config: Any, path: Path, old_yaml: str) -> list[str]:
+    try:
+        old = from_yaml(type(config), old_yaml, "config.yaml")
+    except UserError as error:
+        raise UserError(
+            f"{path} holds a run of another command or version ({error}); choose another out="
+        ) from error
+    return differences(old, config)
 
 
 @contextlib.contextmanager

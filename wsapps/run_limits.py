@@ -5,6 +5,7 @@ They mean the same to the trainer and to the stages after it.
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 
@@ -20,8 +21,8 @@ def check_limits(config: Limits, what: str) -> None:
     """Refuse limits that are not positive, and ``what`` would never end. Raises ValueError."""
     for name in ("max_steps", "max_seconds", "default_steps"):
         value = getattr(config, name)
-        if value is not None and not value > 0:
-            raise ValueError(f"{name} must be positive or null, got {value}")
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"{name} must be positive and finite, or null, got {value}")
     if last_step(config) is None and config.max_seconds is None:
         raise ValueError(f"max_steps and max_seconds are both null: the {what} would never end")
 

@@ -30,7 +30,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from wsapps.accelerator import make_accelerator
+from wsapps.accelerator import make_accelerator, on_main
 from wsapps.clock import Agreement, TrainingClock, agree
 from wsapps.errors import UserError
 from wsapps.finite import Diverged
@@ -105,6 +105,7 @@ class QuasiNewtonStage:
         self._function = FrozenObjective(self.accelerator, objective, config.seed)
         self.minimizer = make_minimizer(config, self._function, objective, self.accelerator)
         past = [dict(entry) for entry in history]
+        seconds = on_main(self.accelerator, lambda: seconds)  # each rank has a clock of its own
         self._state = StageState(step, seconds, seconds, history=past)
         loaded = load_stage(self.accelerator, checkpoints, self._state, objective, self.minimizer)
         self._new, self._state = loaded is None, loaded or self._state

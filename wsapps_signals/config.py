@@ -152,9 +152,9 @@ def _with_matched_width(config: FitConfig, in_features: int, out_features: int) 
     method = config.method
     if config.match_width is None:
         return method
-    with torch.device("meta"):
-        like = SinusoidalField(in_features, out_features, config.match_width, method.hidden_layers)
     try:
+        with torch.device("meta"):
+            like = SinusoidalField(in_features, out_features, config.match_width, method.hidden_layers)
         kind = FIELDS[method.name]
         width = matched_width(kind, in_features, out_features, method, parameter_count(like))
     except ValueError as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from wsapps.accelerator import on_main
 from wsapps.alpha.config import with_alpha
 from wsapps.alpha.record import RECORD, read_record
 from wsapps.atomic import explained, write_json
@@ -51,21 +52,22 @@ def smaller_alpha(run: Run, alpha: float, error: Diverged, states: Sequence[str]
     Raises:
         Diverged: the error itself, where no smaller alpha was looked at.
     """
-    record = read_record(run.folder.path)
+    record = on_main(run.accelerator, lambda: read_record(run.folder.path))
     verdicts = [] if record is None else record["verdicts"]
     below = [float(verdict["alpha"]) for verdict in verdicts if verdict["alpha"] < alpha]
     if record is None or not below:
         raise error
     following = max(below)
     run.say("%s; alpha=auto starts anew with alpha = %g in place of %g", error, following, alpha)
-    run.accelerator.wait_for_everyone()  # all have read the record
-    if run.is_main:
-        for folder in (run.folder.path / name for name in states):
-            with explained("remove", folder):
-                if folder.exists():
-                    shutil.rmtree(folder)
-        record["diverged"] = [*record.get("diverged", []), alpha]
-        write_json(run.folder.path / RECORD, {**record, "alpha": following})
-    run.accelerator.wait_for_everyone()
+    record["diverged"] = [*record.get("diverged", []), alpha]
+    on_main(run.accelerator, lambda: _begin_anew(run, {**record, "alpha": following}, states))
     run.forget()
     return following
+
+
+def _begin_anew(run: Run, record: Mapping[str, Any], states: Sequence[str]) -> None:
+    for folder in (run.folder.path / name for name in states):
+        with explained("remove", folder):
+            if folder.exists():
+                shutil.rmtree(folder)
+    write_json(run.folder.path / RECORD, record)

@@ -71,6 +71,8 @@ def convert(kind: Any, raw: Any) -> Any:
         Mismatch: the value does not fit; the message starts with what was expected.
         TypeError: ``kind`` is an annotation that configurations do not support.
     """
+    if kind is Any:
+        return _any(raw)
     if isinstance(raw, Text):
         return _convert_text(kind, raw.text)
     origin = get_origin(kind)
@@ -86,8 +88,6 @@ def convert(kind: Any, raw: Any) -> Any:
 
 
 def _convert_scalar(kind: Any, raw: Any) -> Any:
-    if kind is Any:
-        return raw
     if kind is float and type(raw) in (int, float):
         try:
             return float(raw)
@@ -105,6 +105,20 @@ def _convert_scalar(kind: Any, raw: Any) -> Any:
     elif kind not in (float, Path):
         raise TypeError(f"configuration fields of type {kind!r} are not supported")
     raise _mismatch(kind, raw)
+
+
+def _any(raw: Any) -> Any:
+    """A value of any type; text of the command line within it is read as YAML, or stays text."""
+    if isinstance(raw, dict):
+        return {key: _any(value) for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [_any(value) for value in raw]
+    if isinstance(raw, Text):
+        try:
+            return read_value(raw.text)
+        except Mismatch:
+            return raw.text
+    return raw
 
 
 def _convert_text(kind: Any, text: str) -> Any:

@@ -55,7 +55,8 @@ def png_pixels_16_bit(path: Path) -> NDArray[np.uint16]:
 
 def frames_a_second(path: Path) -> float:
     """The rate that the file states, or 25 where it states none that can be."""
-    reader = imageio_ffmpeg.read_frames(str(path.absolute()))
+    allowed = ["-protocol_whitelist", "file", "-format_whitelist", _VIDEO_FORMATS]
+    reader = imageio_ffmpeg.read_frames(str(path.absolute()), input_params=allowed)
     try:
         rate = float(next(reader)["fps"])
     except Exception:  # no header that could be understood

@@ -108,18 +108,21 @@ def clean_mesh(vertices: NDArray, faces: NDArray, where: str) -> Mesh:
     Raises:
         UserError: as :func:`load_mesh`; ``where`` names the mesh in the message.
     """
-    if len(faces) == 0:
+    count = len(faces)
+    if count == 0:
         raise UserError(f"{where} has no triangles, only {len(vertices)} points: a surface is needed")
-    used = np.zeros(len(vertices), bool)
-    used[faces] = True
-    faces = (np.cumsum(used) - 1)[faces]
-    vertices = np.asarray(vertices[used], np.float64) + 0.0  # -0.0 equals 0.0, but sorts by itself
-    bad = int((~np.isfinite(vertices)).any(axis=1).sum())
+    corners = np.unique(faces)
+    bad = int((~np.isfinite(vertices[corners])).any(axis=1).sum())
     if bad:
         raise UserError(
-            f"{where}: {bad} of {len(vertices)} vertices are NaN or infinite; export the mesh anew"
+            f"{where}: {bad} of {len(corners)} vertices are NaN or infinite; export the mesh anew"
         )
-    vertices, faces = _merge(vertices, faces)
+    vertices, faces = _merge(np.asarray(vertices, np.float64) + 0.0, faces)  # -0.0 sorts by itself
+    if len(faces) == 0:
+        raise UserError(f"{where}: each of its {count} triangles has two equal corners, and no area")
+    used = np.zeros(len(vertices), bool)  # not those that only triangles without an area had
+    used[faces] = True
+    vertices, faces = vertices[used], (np.cumsum(used) - 1)[faces]
     sides = np.ptp(vertices, axis=0)
     if not sides.min() > _FLAT * sides.max():
         words = " x ".join(f"{side:.4g}" for side in sides)
