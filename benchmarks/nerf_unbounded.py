@@ -70,12 +70,13 @@ RUNS = {
 
 def main() -> None:
     arguments = _parse()
-    data = arguments.out / "data"
+    root = arguments.out / f"{arguments.layout}-{arguments.size}"
+    data = root / "data"
     if not (data / "transforms.json").is_file():
         write_scene(data, arguments.size, LAYOUTS[arguments.layout])
     print("| space | test PSNR | SSIM | steps |\n|---|---|---|---|")
     for name, settings in list(RUNS.items())[: 1 if arguments.only_contracted else 2]:
-        out = arguments.out / name.replace(" ", "_")
+        out = root / name.replace(" ", "_")
         command = [
             sys.executable, "-m", "wsapps_nerf.train", "scene=transforms", f"data.root={data}", f"out={out}",
             f"trainer.max_seconds={arguments.seconds}", "outputs.turntable_frames=0", *settings,

@@ -12,6 +12,7 @@ are kept, so the command can be killed and called again. ``key=value`` goes to w
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import statistics
@@ -100,9 +101,17 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _root(arguments: argparse.Namespace) -> Path:
+    """A folder for these settings alone: figures of other ones are not taken for theirs."""
+    apart = ("alphas", "biases", "inits", "seeds", "no_accuracy", "piece", "out")  # which cells, and when
+    settings = {key: value for key, value in vars(arguments).items() if key not in apart}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return arguments.out / digest[:8]
+
+
 def _speed(cell: Cell, arguments: argparse.Namespace) -> Scores:
     """Of fields spread over the dataset: for each target, the median step and the part that reached it."""
-    path = arguments.out / "speed" / f"{cell.name}.json"
+    path = _root(arguments) / "speed" / f"{cell.name}.json"
     if path.is_file():
         return json.loads(path.read_text())
     overrides = ["dataset=mnist_5k", *arguments.overrides, *cell.settings]
@@ -133,7 +142,7 @@ def _accuracy(cell: Cell, pieces: Pieces, arguments: argparse.Namespace) -> Scor
     """PSNR of fields of equal steps, and how well they are classified."""
     if arguments.no_accuracy:
         return {}
-    fields = arguments.out / "fields" / cell.name
+    fields = _root(arguments) / "fields" / cell.name
     settings = ["dataset=mnist_5k", f"data.limit={arguments.limit}", *arguments.overrides, *cell.settings]
     built = pieces.run("build", fields, [*settings, f"fitting.steps={arguments.steps}"])
     scores: Scores = {"psnr": built["fit/psnr"]}
@@ -142,7 +151,7 @@ def _accuracy(cell: Cell, pieces: Pieces, arguments: argparse.Namespace) -> Scor
             f"dataset={fields}", f"classifier={model}", f"epochs={arguments.epochs}",
             f"trainer.seed={cell.seed}",
         ]  # fmt: skip
-        trained = pieces.run("train", arguments.out / "runs" / cell.name / model, settings)
+        trained = pieces.run("train", _root(arguments) / "runs" / cell.name / model, settings)
         scores[f"accuracy/{kind}"] = 100 * trained["accuracy"]
     return scores
 

@@ -186,7 +186,7 @@ def test_a_damaged_record_is_said_to_be(tmp_path, text):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"candidates": []}, {"candidates": [0.0]}, {"part": 0.0}, {"part": 1.5}, {"tolerance": -0.1}],
+    [{"candidates": []}, {"candidates": [0.0]}, {"part": 0.0}, {"part": 1.5}],
 )
 def test_settings_out_of_range(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):

@@ -85,9 +85,10 @@ def test_an_analysis_leaves_figures_numbers_and_a_page_and_is_not_repeated(pictu
         (["factors=[0]"], "factors"),
         (["factors=[0.5,1]"], "factors"),
         (["seeds=0"], "seeds"),
-        (["trainer.max_seconds=5"], "max_seconds"),
+        (["trainer.max_seconds=5"], "max_seconds cannot be given"),
         (["path=missing.png"], "missing.png"),
         (["method=wire"], "method"),
+        (["method=xavier"], "method=xavier"),
         (["method.width=0"], "width"),
     ],
 )

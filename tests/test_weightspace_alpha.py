@@ -9,21 +9,26 @@ import pytest
 import torch
 from user_errors import one_line_error
 
-from wsapps.alpha import AutoAlphaConfig, choose
+from wsapps.alpha import choose
 from wsapps.config import default_config_dir, load_config
 from wsapps_weightspace import build, choose_alpha
-from wsapps_weightspace.build_config import BuildConfig
+from wsapps_weightspace.build_config import BuildAlphaConfig, BuildConfig
 from wsapps_weightspace.datasets import load_samples
 from wsapps_weightspace.field_dataset import FieldDataset
 from wsapps_weightspace.initial import bounds
 from wsapps_weightspace.shards import shard_paths
 
 TINY = ["data.glyphs.count=64", "field.width=8", "fitting.steps=6", "fitting.engine=eager", "num_threads=1"]
-FEW = AutoAlphaConfig(candidates=[1.0, 2.0], part=0.5)
+FEW = BuildAlphaConfig(candidates=[1.0, 2.0], part=0.5)
 CPU = torch.device("cpu")
 
 
 pytestmark = pytest.mark.usefixtures("fresh_logging")
+
+
+def test_a_tolerance_is_not_negative():
+    with pytest.raises(ValueError, match="tolerance"):
+        BuildAlphaConfig(tolerance=-0.1)
 
 
 def settings(*more: str) -> BuildConfig:

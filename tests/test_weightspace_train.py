@@ -286,6 +286,7 @@ def test_a_run_is_not_continued_on_other_fields(tmp_path, capsys):
         (["classifier=flatmlp"], "flat_mlp"),
         (["dataset=nowhere"], "nowhere"),
         (["batch_size=0"], "batch_size"),
+        (["trainer.default_steps=500"], "epochs="),
         (["epochs=0"], "epochs"),
         (["label_smoothing=1"], "label_smoothing"),
         (["most_train=0"], "most_train"),

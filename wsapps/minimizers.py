@@ -52,5 +52,5 @@ def _hindrance(config: QuasiNewtonConfig, objective: Objective, x: Tensor) -> st
     size = 3 * x.numel() ** 2 * x.element_size()  # J'J, damped, and its factor
     if size > config.dense_limit_bytes:
         allowed = config.dense_limit_bytes / 2**30
-        return f"{x.numel()} parameters take {size / 2**30:.3g} GiB (dense_limit_bytes allows {allowed:.3g})"
+        return f"{x.numel()} parameters take {size / 2**30:.3g} GiB ({allowed:.3g} at most are taken)"
     return None

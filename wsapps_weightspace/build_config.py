@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from wsapps.alpha import AutoAlphaConfig
 from wsapps.config import doc, from_yaml
-from wsapps.config.checks import at_least_one
+from wsapps.config.checks import at_least_one, not_negative
 from wsapps.errors import UserError
 from wsapps_weightspace.about import ShardAbout
 from wsapps_weightspace.datasets import DataConfig
@@ -24,6 +24,19 @@ from wsapps_weightspace.weights import Architecture
 _MOST_FIELDS = 1 << 31
 #: Settings that change no field.
 _NOT_OF_FIELDS = ("out", "num_threads", "alpha", "auto_alpha")
+
+
+@dataclass
+class BuildAlphaConfig(AutoAlphaConfig):
+    """How the alpha of a dataset is chosen: by fits that are judged between their samples."""
+
+    tolerance: float = doc(
+        "how far the held-out score of fits may lie under that of alpha = 1", default=0.5, unit="dB"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        not_negative(self, "tolerance")
 
 
 @dataclass
@@ -64,7 +77,7 @@ class BuildConfig:
         "auto chooses init.alpha by fits of some samples, as init.alpha=auto does; null takes init.alpha",
         default=None,
     )
-    auto_alpha: AutoAlphaConfig = nested(default_factory=AutoAlphaConfig)
+    auto_alpha: BuildAlphaConfig = nested(default_factory=BuildAlphaConfig)
     views: ViewsConfig = nested(default_factory=ViewsConfig)
     fitting: FittingConfig = nested(default_factory=FittingConfig)
     val_fraction: float = doc("share of the samples not for the test that validates", default=0.1)

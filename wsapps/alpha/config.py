@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from wsapps.config import doc
-from wsapps.config.checks import not_negative
 
 C = TypeVar("C")
 
@@ -19,10 +18,10 @@ class AutoAlphaConfig:
 
     candidates: list[float] = field(
         default_factory=lambda: [1.0, 1.25, 1.5, 1.75, 2.0],
-        metadata={"doc": "alphas that are tried; 1 always is", "unit": None},
-    )
-    tolerance: float = doc(
-        "how far the held-out score of trials may lie under that of alpha = 1", default=0.5, unit="dB"
+        metadata={
+            "doc": "alphas that are tried, of which 1 always is one; by short runs at most four",
+            "unit": None,
+        },
     )
     part: float = doc("most that the trials may cost, as a part of the run that they serve", default=0.1)
 
@@ -33,7 +32,6 @@ class AutoAlphaConfig:
             raise ValueError(f"candidates must hold one above 1, got {self.candidates}")
         if not 0 < self.part <= 1:
             raise ValueError(f"part must lie in (0, 1], got {self.part}")
-        not_negative(self, "tolerance")
 
 
 def with_auto_alpha(arguments: Sequence[str], key: str) -> list[str]:

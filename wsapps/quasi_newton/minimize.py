@@ -31,7 +31,7 @@ def make_inverse(
     n, size = x.numel(), x.numel() ** 2 * x.element_size()
     if method != "lbfgs" and size > dense_limit_bytes:
         _log.warning(
-            "%s of %d parameters would take %.3g GiB (dense_limit_bytes allows %.3g): using L-BFGS",
+            "%s of %d parameters would take %.3g GiB (%.3g at most are taken): using L-BFGS",
             method, n, size / 2**30, dense_limit_bytes / 2**30,
         )  # fmt: skip
         method = "lbfgs"

@@ -110,19 +110,20 @@ def _summary(metrics: Mapping[str, float | str]) -> str:
 
 
 def _error_in_words(unknown: str, error: float, metrics: Mapping[str, float | str]) -> str:
-    if math.isinf(error):
-        size = float(metrics[f"rms_error/{unknown}"])
+    size = float(metrics.get(f"rms_error/{unknown}", math.nan))
+    if math.isinf(error) and not math.isnan(size):
         return f"{unknown} not defined (it is 0; root mean square {size:.2g})"
-    return f"{unknown} {error:.2g}"
+    return f"{unknown} not known" if math.isnan(error) else f"{unknown} {error:.2g}"
 
 
 def _error_table(metrics: Mapping[str, float | str], unknowns: Sequence[str]) -> TextTable:
+    kinds = ["relative_l2", "rms_error", "reference_error", "estimated_error"]
     rows = []
     for name in unknowns:
-        cells = [
-            f"{float(metrics[key]):.2e}" if (key := f"{kind}/{name}") in metrics else "-"
-            for kind in ("relative_l2", "rms_error", "reference_error", "estimated_error")
-        ]
+        errors = {kind: float(metrics.get(f"{kind}/{name}", math.nan)) for kind in kinds}
+        cells = [f"{error:.2e}" if math.isfinite(error) else "-" for error in errors.values()]
+        if errors["reference_error"] == 0:
+            cells[kinds.index("reference_error")] = "exact"
         rows.append([(name, False), *((cell, False) for cell in cells)])
     columns = ["unknown", "relative L2", "root mean square", "of the reference itself", "estimated"]
     return TextTable("Errors", columns, rows)

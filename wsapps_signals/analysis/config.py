@@ -40,11 +40,15 @@ class AnalyzeConfig:
     def __post_init__(self) -> None:
         at_least_one(self, "seeds", "kernel_points", "kernel_every", "hessian_points", "hessian_steps")
         not_negative(self, "tolerance")
+        if self.method.name != SinusoidalConfig.name:
+            raise ValueError(
+                f"method={self.method.name}: an analysis is of sinusoidal fields; choose weight_scaling"
+            )
         if not self.factors or not all(math.isfinite(factor) and factor > 0 for factor in self.factors):
             raise ValueError(f"factors must be finite and positive, and not empty, got {self.factors}")
         if max(self.factors) <= 1:
             raise ValueError(f"factors must hold one above 1, which is SIREN's, got {self.factors}")
-        if self.trainer.last_step is None:
-            raise ValueError("trainer.max_steps must be given: fields are compared at equal steps")
         if self.trainer.max_seconds is not None:
             raise ValueError("trainer.max_seconds cannot be given: fields are compared at equal steps")
+        if self.trainer.last_step is None:
+            raise ValueError("trainer.max_steps must be given: fields are compared at equal steps")

@@ -30,6 +30,8 @@ class LearningConfig:
 
     def __post_init__(self) -> None:
         at_least_one(self, "batch_size")
+        if self.trainer.default_steps != 1:
+            raise ValueError("trainer.default_steps follows from epochs; give epochs= or trainer.max_steps=")
         if not self.epochs > 0:
             raise ValueError(f"epochs must be positive, got {self.epochs}")
         if self.most_train is not None and self.most_train < 1:
