@@ -144,7 +144,7 @@ def test_lenses_and_masks_that_a_blender_scene_has_not_are_refused(tmp_path):
     assert len(loaded(**same)) == 1
     for top, frame in (
         ({"k1": 0.1}, {}), ({"fl_x": 3.0 * width}, {}), ({"cx": 0.4 * width}, {}), ({}, {"is_fisheye": True}),
-        ({}, {"mask_path": "mask.png"}), ({}, {"camera_angle_y": 0.1}),
+        ({}, {"mask_path": "mask.png"}), ({}, {"camera_angle_x": 0.3}), ({}, {"camera_angle_y": 0.1}),
     ):  # fmt: skip
         one_line_error(lambda: loaded(frame, **top), "frames[0]", "scene.format=transforms")  # noqa: B023
 

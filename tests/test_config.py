@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -597,6 +597,23 @@ def test_a_choice_without_a_folder_is_made_among_the_classes(tmp_path: Path) -> 
     assert bare("method=sinusoidal", "method.alpha=3") == Sinusoidal.Config(alpha=3.0)
     with pytest.raises(UserError, match=r"did you mean relu\? choices: sinusoidal, relu"):
         bare("method=rellu")
+
+
+def test_retired_keys_of_older_runs_are_read_over() -> None:
+    @dataclass
+    class Auto:
+        part: float = 0.1
+
+    @dataclass
+    class Judged(Auto):
+        tolerance: float = 0.5
+
+    for kind in (Auto, Judged):
+        config = make_dataclass("Config", [("auto_alpha", kind, field(default_factory=kind))])
+        read = from_yaml(config, "auto_alpha: {part: 0.2, tolerance: 0.3}\n").auto_alpha
+        assert read == (kind(0.2) if kind is Auto else Judged(0.2, 0.3))
+        with pytest.raises(UserError, match="tolerances"):
+            from_yaml(config, "auto_alpha: {tolerances: 0.3}\n")
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import torch
@@ -303,8 +304,22 @@ class _OwnFeatures(_Own):
         return torch.tanh(self.hidden(x))
 
 
+class _ListOfFeatures(_Own):
+    """``features`` is something else here."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.ModuleList([self.hidden])
+
+
 @pytest.mark.parametrize(
-    "make", [_Own, lambda: _OwnFeatures(bias=False), lambda: _OwnFeatures(last=nn.Sigmoid())]
+    "make",
+    [
+        _Own,
+        lambda: _OwnFeatures(bias=False),
+        *(partial(_OwnFeatures, last=last) for last in (nn.Sigmoid(), nn.Tanh(), nn.ELU(), nn.Hardtanh())),
+        lambda: _ListOfFeatures(),
+    ],
 )
 def test_an_output_that_cannot_be_solved_for_is_trained(make):
     coordinates = torch.linspace(-1, 1, 200)[:, None]
@@ -342,9 +357,9 @@ def test_a_field_of_doubles_is_trained_as_such():
 def test_the_callers_accelerator_is_left_alone():
     AcceleratorState._reset_state()
     try:
-        mine = Accelerator(cpu=True, mixed_precision="bf16")
+        mine = Accelerator(cpu=True, mixed_precision="bf16", gradient_accumulation_steps=4)
         quick(*wave(16))
-        assert mine.mixed_precision == "bf16"
+        assert (mine.mixed_precision, mine.gradient_accumulation_steps) == ("bf16", 4)
     finally:
         AcceleratorState._reset_state()
 

@@ -295,6 +295,7 @@ def test_a_residual_in_python(tmp_path):
         (("{a: 0.1}", "{a: 0.1, u_x: 1}"), ["'u_x' reads as a derivative"]),
         (("{a: 0.1}", "{a: b, b: 1}"), ["parameters.a: 'b' of a: b comes later"]),
         (("at: boundary, u: 0", "periodic: x, weight: 10"), ["weight", "periodic", "nothing can weigh"]),
+        (("at: boundary, u: 0", "at: boundary, weight: 2"), ["is no equation"]),
         (("[u]", "[NO]"), ["unknowns", "YAML reads", "False", "in quotes"]),
         (("[u]", "[u, alpha]"), ["unknowns", "alpha"]),
         (('"sin(pi*x)"', "where(x < 0.5, 1, 0)"), ["in quotes", "where(x < 0, 1, 2)"]),

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.optimizer import AcceleratedOptimizer
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, GradientState
 from accelerate.utils import GradientAccumulationPlugin, broadcast_object_list
 from torch import nn
 
@@ -24,12 +24,14 @@ T = TypeVar("T")
 @contextlib.contextmanager
 def accelerator_of_ones_own() -> Iterator[None]:
     """Leave Accelerate's state of this process, which all its Accelerators share, as it was."""
-    before = dict(AcceleratorState._shared_state)
+    states = AcceleratorState._shared_state, GradientState._shared_state
+    before = [dict(state) for state in states]
     try:
         yield
     finally:
-        AcceleratorState._shared_state.clear()
-        AcceleratorState._shared_state.update(before)
+        for state, was in zip(states, before, strict=True):
+            state.clear()
+            state.update(was)
 
 
 def make_accelerator(mixed_precision: str = "no", find_unused_parameters: bool = False) -> Accelerator:

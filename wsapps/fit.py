@@ -117,7 +117,8 @@ def fit(
 
 def _dtype_of(field: nn.Module | None) -> torch.dtype:
     given = () if field is None else field.parameters()
-    return next((parameter.dtype for parameter in given), torch.get_default_dtype())
+    kinds = (parameter.dtype for parameter in given if parameter.is_floating_point())
+    return next(kinds, torch.get_default_dtype())
 
 
 def _pair(coordinates: Any, values: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

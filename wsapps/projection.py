@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from wsapps.config import doc
 from wsapps.objective import Batch
@@ -32,6 +33,7 @@ _FEWEST = 4
 # are taken where they are no more than this many draws.
 _MANY = 4
 _FEW = 16  # samples at which it is seen whether a field is linear in its output
+_LARGE = 30.0  # root mean square of the field then
 _LAST_RIDGE = 1e-6  # at most, of the last solution: nothing is learned after it
 
 
@@ -123,9 +125,11 @@ def output_solver(field: nn.Module, samples: PointSampler, config: ProjectionCon
     It suits a field that is ``output(features(x))`` with a linear output that has a bias and is not frozen,
     and signals with at least four samples for each feature.
     """
-    if config.enabled is False or not _is_linear_in_its_output(field, samples):
+    if config.enabled is False or not isinstance(getattr(field, "output", None), nn.Linear):
         return None
-    return OutputSolver(field, samples, config) if len(samples) >= _FEWEST * _unknowns(field) else None
+    if len(samples) < _FEWEST * _unknowns(field) or not _is_linear_in_its_output(field, samples):
+        return None
+    return OutputSolver(field, samples, config)
 
 
 def ridge_solution(gram_FF: Tensor, moments_FC: Tensor, ridge: float) -> Tensor:
@@ -144,17 +148,26 @@ def ridge_solution(gram_FF: Tensor, moments_FC: Tensor, ridge: float) -> Tensor:
 
 @torch.no_grad()
 def _is_linear_in_its_output(field: Any, samples: PointSampler) -> bool:
-    """Whether ``output(features(x))`` is there and is the field, seen at a few samples."""
-    output, features = getattr(field, "output", None), getattr(field, "features", None)
-    if not isinstance(output, nn.Linear) or output.bias is None or not callable(features):
-        return False
-    if not all(parameter.requires_grad for parameter in output.parameters()):
+    """Whether the field is ``output(features(x))``, seen at a few samples with an output layer made so large
+    that no other function of it is nearly the identity."""
+    output = field.output
+    if output.bias is None or not all(parameter.requires_grad for parameter in output.parameters()):
         return False
     few = samples.tensors["coordinates"][:_FEW].to(output.weight.device)
-    training = field.training
-    whole, parts = field.eval()(few), output(features(few))
-    field.train(training)
-    return whole.shape == parts.shape and torch.allclose(whole, parts, rtol=1e-3, atol=1e-5, equal_nan=True)
+    modes = [(module, module.training) for module in field.modules()]
+    field.eval()
+    try:
+        features = field.features(few)
+        factor = _LARGE / output(features).square().mean().sqrt().clamp(min=1e-6)
+        weight, bias = output.weight * factor, output.bias * factor
+        found = functional_call(field, {"output.weight": weight, "output.bias": bias}, (few,)).double()
+        wanted = nn.functional.linear(features, weight, bias).double()
+    except Exception:  # a field that has neither these parts nor takes these arguments is none of them
+        return False
+    finally:
+        for module, training in modes:
+            module.training = training
+    return found.shape == wanted.shape and torch.allclose(found, wanted, rtol=1e-3, atol=1e-3 * _LARGE)
 
 
 def _unknowns(field: Any) -> int:

@@ -84,7 +84,7 @@ class RunFolder:
                 missing = "is a file, not a run folder" if path.exists() else "does not exist"
             elif not (path / _CONFIG).is_file():
                 missing = f"is not a run folder: it has no {_CONFIG}"
-            elif _status(path) != "finished" and not _has_checkpoint(path):
+            elif _status(path) != "finished" and not has_checkpoint(path):
                 missing = "has no checkpoint yet"
             else:
                 return cls(path, _status(path))
@@ -198,7 +198,8 @@ def _status(path: Path) -> Status:
     return "finished" if (path / _METRICS).is_file() else "resume"
 
 
-def _has_checkpoint(path: Path) -> bool:
+def has_checkpoint(path: Path) -> bool:
+    """Whether the run in a folder has saved something."""
     return (path / "checkpoint").is_dir() and any((path / "checkpoint").iterdir())
 
 

@@ -12,6 +12,7 @@ from wsapps.accelerator import on_main
 from wsapps.atomic import explained, write_json
 from wsapps.errors import UserError
 from wsapps.run import Run
+from wsapps.run_folder import has_checkpoint
 
 _INPUT_JSON = "data.json"
 
@@ -40,7 +41,8 @@ def fingerprint(arrays: Iterable[np.ndarray]) -> str:
 def _keep(run: Run, what: str, now: dict[str, int | str]) -> None:
     path = run.folder.path / _INPUT_JSON
     if not path.is_file():
-        write_json(path, now)
+        if not has_checkpoint(path.parent):  # else begun before this was noted: what it was is not known
+            write_json(path, now)
         return
     with explained("read", path):
         text = path.read_text(encoding="utf-8", errors="replace")

@@ -51,7 +51,7 @@ def load_blender_views(root: Path, split: str, downscale: int = 1) -> Views:
 
 
 def load_blender_cameras(root: Path, split: str, downscale: int = 1) -> Cameras:
-    """The cameras of :func:`load_blender_views`, at the price of one picture's header.
+    """The cameras of :func:`load_blender_views`, from the headers of pictures.
 
     Raises:
         UserError: as there, of the JSON and the first picture.
@@ -105,7 +105,9 @@ def _check_plain(document: dict[str, Any], frames: list[Any], files: list[Path],
         where = f"{path}: frames[{index}]"
         if frame.get("mask_path"):
             raise UserError(f"{where} has a mask ('mask_path'), and {instead}")
-        if not any(key in part for part in (document, frame) for key in LENS_KEYS):
+        if "camera_angle_x" not in frame and not any(
+            key in p for p in (document, frame) for key in LENS_KEYS
+        ):
             continue
         lens = read_lens(document, frame, file, where)
         angle = 2 * math.atan(lens.width / 2 / lens.fx)

@@ -15,6 +15,7 @@ from wsapps.accelerator import on_main
 from wsapps.atomic import write_json
 from wsapps.errors import UserError
 from wsapps.run import Run
+from wsapps.run_folder import has_checkpoint
 from wsapps_nerf.cameras import Cameras
 from wsapps_nerf.json_values import read_json
 from wsapps_nerf.load import load_cameras
@@ -26,7 +27,7 @@ _SAME = 1e-3  # of a pose's entries, relative to the farthest camera: another ma
 
 
 def keep_views(scene: Scene, run: Run) -> None:
-    """Note the poses in a new run, and refuse to continue one on other poses.
+    """Note the poses in a new run, and refuse to continue one on other poses, if it has noted some.
 
     Raises:
         UserError: on all ranks.
@@ -41,17 +42,19 @@ def check_views(trained: TrainedRun) -> None:
     Runs on Blender's scenes, whose poses no other file moves, and runs without the file are not looked at.
 
     Raises:
-        UserError: as said, or as reading the capture does; on all ranks.
+        UserError: as said, or as reading the capture does.
     """
     config, folder = trained.config, trained.run.path
     if config.scene.format != "blender" and (folder / _VIEWS_JSON).is_file():
         cameras = {split: load_cameras(config.scene, config.data, split) for split in ("train", "test")}
-        on_main(trained.accelerator, lambda: _compare(cameras, folder))
+        _compare(cameras, folder)  # on every rank that calls it: perhaps the first one alone does
 
 
 def _keep(cameras: Mapping[str, Cameras], folder: Path) -> None:
     if (folder / _VIEWS_JSON).is_file():
         _compare(cameras, folder)
+        return
+    if has_checkpoint(folder):  # begun before poses were noted: which they were is not known
         return
     poses = {split: _poses(some).round(6).tolist() for split, some in cameras.items()}
     write_json(folder / _VIEWS_JSON, poses)

@@ -53,12 +53,12 @@ def train(arguments: Sequence[str]) -> None:
     prepared.objective.check_rays(prepared.sampler(0, 0, 1))
     # Who watches changes nothing: a run continues with another viewer.
     with open_run(replace(config, viewer=ViewerConfig()), "nerf", config.scene.name, accelerator) as run:
-        if config.scene.format != "blender":
-            keep_views(scene, run)
         if run.folder.status == "finished":
             psnr = run.folder.read_metrics().get("test/psnr")
             run.say("%s is finished (test/psnr %s); choose another out= for a new run", run.folder.path, psnr)
             return
+        if config.scene.format != "blender":
+            keep_views(scene, run)
         train_scene(config, prepared, scene, run)
 
 

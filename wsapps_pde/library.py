@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsapps.accelerator import make_accelerator
-from wsapps.atomic import write_text
+from wsapps.atomic import is_temporary, write_text
 from wsapps.command import run_command
 from wsapps.config import default_config_dir, doc, load_config, load_or_help
 from wsapps.cpu import prepare_cpu
@@ -140,7 +140,9 @@ def _shown(value: float) -> str:
 
 def _figures(folder: Path, run: Path) -> list[Figure]:
     """The picture of each unknown."""
-    pictures = sorted(path for path in run.glob("*.png") if path.name != "residual.png")
+    pictures = sorted(
+        path for path in run.glob("*.png") if path.name != "residual.png" and not is_temporary(path.name)
+    )
     return [Figure(str(path.resolve().relative_to(folder.resolve())), path.stem) for path in pictures]
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from wsapps.config.compose import Composition, compose_files, find_groups, select_option
 from wsapps.config.overrides import Argument, insert, parse_arguments, wants_help
+from wsapps.config.retired import without_retired
 from wsapps.config.schema import Builder, FieldError, choice, doc, file_folder, walk
 from wsapps.config.yaml_files import dump_yaml, parse_yaml
 from wsapps.errors import UserError
@@ -120,7 +121,9 @@ def from_yaml(cls: type[C], text: str, source: str = "config.yaml") -> C:
     """
     stored = parse_yaml(text, source, interpolation=True)
     lines = {key: f"{source} line {line}" for key, line in stored.lines.items()}
-    return Builder(cls, _where([], lines, source), required_mark=None).build(stored.data)
+    return Builder(cls, _where([], lines, source), required_mark=None).build(
+        without_retired(cls, stored.data)
+    )
 
 
 def differences(stored: Any, now: Any, ignore: Sequence[str] = ("out",)) -> list[str]:

@@ -22,7 +22,7 @@ from wsapps_nerf.captures.pictures import Pictures, as_rgba
 
 _log = logging.getLogger("wsapps")
 _MARGIN = 64  # pixels drawn beyond those that are expected to do
-_MOST_TRIES = 1 << 22  # pixels drawn at once where masks leave few of them
+_MOST_TRIES = 1 << 22  # pixels that a step may draw; where it would take more, those that are kept are listed
 _SAY_EVERY = 5.0  # seconds
 _SCRATCH = 12  # bytes a full-size pixel takes while a picture is decoded
 _WORKERS = min(2, os.cpu_count() or 1)
@@ -100,16 +100,30 @@ class PictureWindow:
                 f"the masks leave nothing of {len(self._views)} pictures to train on; in a mask, black is "
                 f"what is left out"
             )
+        if count * pixels // kept > _MOST_TRIES:
+            return self._listed_pixels(count, draws)
         found: list[tuple[Tensor, Tensor]] = []
         missing = count
         while missing > 0:
-            tries = min(missing * pixels // kept + _MARGIN, _MOST_TRIES)
+            tries = missing * pixels // kept + _MARGIN
             slot, pixel = self._random(tries, draws)
             good = (self._buffer[slot, pixel, -1] > 0).nonzero()[:missing, 0]
             found.append((slot[good], pixel[good]))
             missing -= len(good)
         slots, pixels_of = zip(*found, strict=True)
         return torch.cat(slots), torch.cat(pixels_of)
+
+    def _listed_pixels(self, count: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The same where masks keep next to nothing: from lists of what they keep."""
+        kept = torch.tensor(self._kept)
+        last = kept.cumsum(0)
+        drawn = torch.randint(int(last[-1]), (count,), generator=draws)
+        slot = torch.searchsorted(last, drawn, right=True)
+        place, pixel = drawn - (last - kept)[slot], torch.empty_like(drawn)
+        for each in slot.unique().tolist():
+            own = self._buffer[each, : int(self.pixels[self._views[each]]), -1]
+            pixel[slot == each] = (own > 0).nonzero()[:, 0].cpu()[place[slot == each]]
+        return slot.to(self._buffer.device), pixel.to(self._buffer.device)
 
     def _random(self, count: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
         """Slots and pixels ``(count,)``, all pixels that are held alike."""

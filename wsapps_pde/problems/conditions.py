@@ -141,7 +141,7 @@ def _read_one(
     label, weight = f"condition {number}", 1.0
     if "weight" in entry:
         with located("weight"):
-            if not entry.keys() - {"periodic", "weight"}:
+            if entry.get("periodic") is not None and not entry.keys() - {"periodic", "weight"}:
                 raise UserError("the network is periodic, which nothing can weigh; leave the weight out")
             weight = read_weight(entry.pop("weight"), constants)
     periodic = entry.pop("periodic", None)
