@@ -239,7 +239,9 @@ def test_messages_go_to_stderr_and_details_only_to_the_log(tmp_path, capsys):
     assert [line[20:] for line in lines[:2]] == ["for people", "for the log"]
 
 
-def test_a_name_that_is_no_utf_8_is_logged(tmp_path, capsys):
+def test_a_name_that_is_no_utf_8_is_logged(tmp_path, capsys, monkeypatch):
+    # What pytest keeps of messages goes between processes, as UTF-8.
+    monkeypatch.setattr(logging.getLogger("wsapps"), "propagate", False)
     handler = log_to_file(tmp_path / "log.txt")
     logging.getLogger("wsapps").warning("fitting %s", os.fsdecode(b"caf\xe9"))
     handler.flush()
