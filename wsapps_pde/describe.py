@@ -11,6 +11,7 @@ import numpy as np
 from wsapps.command import run_command
 from wsapps.config import load_or_help
 from wsapps_pde.language.expressions import Expression
+from wsapps_pde.language.mapping import is_number
 from wsapps_pde.language.notation import derivative, mathematical
 from wsapps_pde.language.python_term import Term
 from wsapps_pde.language.symbols import MultiIndex
@@ -71,20 +72,12 @@ def _parameter(name: str, parameter: Parameter, problem: Problem) -> str:
     value = f"{parameter.value:.10g}"
     if not parameter.trainable:
         written = parameter.text
-        return f"{name} = {value}" if _is_number(written) else f"{name} = {written} = {value}"
+        return f"{name} = {value}" if is_number(written) else f"{name} = {written} = {value}"
     bounds = [f"at least {parameter.minimum:.6g}"] if parameter.minimum is not None else []
     bounds += [f"at most {parameter.maximum:.6g}"] if parameter.maximum is not None else []
     true = problem.reference.parameters.get(name) if problem.reference else None
     known = [] if true is None else [f"true value {true:.10g}"]
     return ", ".join([f"{name} is to be found, from {value}", *bounds, *known])
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _residuals(problem: Problem, unicode: bool) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from wsapps.config import FieldError
 from wsapps.config.conversion import nearest
-from wsapps.config.overrides import Mismatch, Text, read_value, shown
+from wsapps.config.overrides import shown
 from wsapps.errors import UserError
 from wsapps_pde.language.expressions import Expression, Names
 
@@ -25,21 +25,13 @@ def located(key: str) -> Iterator[None]:
         raise FieldError(key, str(error)) from None
 
 
-def as_yaml(value: Any) -> Any:
-    """Free-form data in which values of the command line are read as YAML would have them.
-
-    Numbers, lists and mappings are read; what is none of them, such as ``2*(1 + pi)``, stays text.
-    """
-    if isinstance(value, Mapping):
-        return {key: as_yaml(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [as_yaml(entry) for entry in value]
-    if not isinstance(value, Text):
-        return value
+def is_number(text: str) -> bool:
+    """Whether Python reads the text as a number."""
     try:
-        return read_value(value.text)
-    except Mismatch:
-        return value.text
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def entries(value: Any, what: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wsapps.config.overrides import shown
 from wsapps.errors import UserError, one_line
-from wsapps_pde.language.mapping import seen
+from wsapps_pde.language.mapping import is_number, seen
 
 _BROKEN = (OSError, ValueError, EOFError, KeyError, UnicodeDecodeError, zipfile.BadZipFile)
 
@@ -72,7 +72,7 @@ class _Table(Mapping[str, NDArray[np.float64]]):
         with path.open(encoding="utf-8-sig") as file:
             header = file.readline()
             self.names = [name.strip().strip('"') for name in header.lstrip("#").split(",")]
-            if all(_is_number(name) for name in self.names):
+            if all(is_number(name) for name in self.names):
                 raise UserError(
                     f"{path}: the first line names the columns, as in x,t,u; got {seen(header.strip())}"
                 )
@@ -98,7 +98,7 @@ class _Table(Mapping[str, NDArray[np.float64]]):
         try:
             return np.array([float(cells[place]) for _, cells in self.rows], dtype=np.float64)
         except ValueError:
-            number, bad = next((n, cells[place]) for n, cells in self.rows if not _is_number(cells[place]))
+            number, bad = next((n, cells[place]) for n, cells in self.rows if not is_number(cells[place]))
             raise UserError(f"{self.path} line {number}: {seen(bad.strip())} is not a number") from None
 
     def __iter__(self) -> Iterator[str]:
@@ -110,11 +110,3 @@ class _Table(Mapping[str, NDArray[np.float64]]):
 
 def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(f"{path} cannot be read: {one_line(error)}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -7,13 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wsapps.config import default_config_dir, doc, file_folder, load_config
-from wsapps_pde.language.mapping import as_yaml
 from wsapps_pde.problems.measurements import DataSpec
 from wsapps_pde.problems.problem import Problem, parse_problem
-
-_FREE_FORM = (
-    "domain", "unknowns", "parameters", "residuals", "conditions", "data", "points", "reference",
-)  # fmt: skip
 
 
 @dataclass
@@ -44,8 +39,6 @@ class ProblemConfig:
     parsed: tuple[Problem, DataSpec | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for free_form in _FREE_FORM:
-            setattr(self, free_form, as_yaml(getattr(self, free_form)))
         self.parsed = parse_problem(self)
 
 
