@@ -133,6 +133,16 @@ def test_sigterm_to_one_rank_stops_both_and_saves_once(tmp_path):
     assert checkpoint.load_latest(tmp_path / "run").step == 9
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads' names are read from /proc")
+def test_a_command_leaves_no_thread_of_its_process_group(tmp_path):
+    """One that lets go of a tensor while the interpreter ends would abort the process, now and then."""
+    launch(two_ranks.__file__, "left", str(tmp_path))
+    for said in read(tmp_path)[0]:
+        assert said["code"] == 128 + signal.SIGTERM
+        assert "python" in said["threads"]
+        assert not [name for name in said["threads"] if "gloo" in name]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
 def test_a_compiled_objective_gives_the_same_gradient(tmp_path):

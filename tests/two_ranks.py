@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from wsapps import Interrupted, SinusoidalField, checkpoint
 from wsapps.accelerator import make_accelerator, on_main, prepare
+from wsapps.command import leave_other_ranks, run_command
 from wsapps.field_objective import FieldObjective
 from wsapps.gradient import accumulate_gradient
 from wsapps.lock import Busy
@@ -152,9 +153,23 @@ def compiled(folder: Path, rank: int) -> None:
     save_file(gradient(accelerator, compiled, batches), folder / f"tensors_{rank}.safetensors")
 
 
+def left(folder: Path, rank: int) -> None:
+    """A command is stopped, and looks at what threads it leaves."""
+
+    def body(arguments: Sequence[str]) -> None:
+        trainer = train()
+        trainer.itself = trainer  # only the collector of cycles ends it
+        raise Interrupted(signal.SIGTERM)
+
+    code = run_command(body, [])
+    names = [task.joinpath("comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+    (folder / f"said_{rank}.json").write_text(json.dumps({"code": code, "threads": names}))
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     what, out, rank = sys.argv[1], Path(sys.argv[2]), int(os.environ["RANK"])
-    {"compute": compute, "interrupted": interrupted, "compiled": compiled}[what](out, rank)
-    torch.distributed.barrier()  # gloo aborts at times where a peer has left already
-    torch.distributed.destroy_process_group()
+    {"compute": compute, "interrupted": interrupted, "compiled": compiled, "left": left}[what](out, rank)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()  # gloo aborts at times where a peer has left already
+        leave_other_ranks()

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from noisy_objective import NoisyObjective, config, points
 
 from wsapps.accelerator import make_accelerator
+from wsapps.command import leave_other_ranks
 from wsapps.objective import Batch
 from wsapps.quasi_newton import QuasiNewtonConfig
 from wsapps.quasi_newton.frozen import FrozenObjective
@@ -85,4 +86,4 @@ if __name__ == "__main__":
     said = compute(out, make_accelerator())
     (out / f"said_{number}.json").write_text(json.dumps(said))
     torch.distributed.barrier()  # gloo aborts at times where a peer has left already
-    torch.distributed.destroy_process_group()
+    leave_other_ranks()

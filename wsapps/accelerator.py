@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -45,6 +46,8 @@ def make_accelerator(mixed_precision: str = "no", find_unused_parameters: bool =
     """
     # torch.compile advises TF32, which costs 2 to 4 dB (docs/benchmarks.md).
     warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        _import_before_the_group()
     # Accelerate keeps one state a process and refuses a second precision; ranks and device stay.
     known = AcceleratorState._shared_state
     if known and known.get("_mixed_precision") != mixed_precision:
@@ -121,6 +124,14 @@ def on_main(accelerator: Accelerator, action: Callable[[], T]) -> T:
     if outcome[2] is not None:
         raise RuntimeError(outcome[2])
     return outcome[0]
+
+
+def _import_before_the_group() -> None:
+    """Import what would keep the process group, and with it gloo's threads, to the interpreter's very end.
+
+    Its functions have the group of the moment as a default argument; DistributedDataParallel imports it.
+    """
+    importlib.import_module("torch.distributed.nn.functional")
 
 
 def _ddp(find_unused_parameters: bool) -> DistributedDataParallelKwargs:

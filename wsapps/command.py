@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -24,26 +25,42 @@ def run_command(body: Body, arguments: Sequence[str] | None = None) -> int:
     exceptions pass: they are our bugs.
     """
     with messages_on_stderr():
-        try:
-            with termination_raises():
-                body(sys.argv[1:] if arguments is None else arguments)
-            sys.stdout.flush()  # a broken pipe shows here, and not when the interpreter ends
-        except UserError as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
-            return 2
-        except Interrupted as error:
-            if _is_first_rank():  # a signal stops all of them
-                print(str(error), file=sys.stderr, flush=True)
-            _leave_other_ranks()
-            return 128 + error.signal_number
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr, flush=True)
-            return 130
-        except BrokenPipeError:  # the reader of our output went away, as in "... --help | head"
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 141
-    _leave_other_ranks()
+        code = _code_of(body, sys.argv[1:] if arguments is None else arguments)
+    leave_other_ranks()  # here, where no exception holds the body's models any more
+    return code
+
+
+def _code_of(body: Body, arguments: Sequence[str]) -> int:
+    try:
+        with termination_raises():
+            body(arguments)
+        sys.stdout.flush()  # a broken pipe shows here, and not when the interpreter ends
+    except UserError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        return 2
+    except Interrupted as error:
+        if _is_first_rank():  # a signal stops all of them
+            print(str(error), file=sys.stderr, flush=True)
+        return 128 + error.signal_number
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr, flush=True)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as in "... --help | head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return 0
+
+
+def leave_other_ranks() -> None:
+    """End the process group, if there is one, and its threads.
+
+    NCCL complains at exit otherwise. Gloo's threads let go of Python's tensors, and one that does so while
+    the interpreter ends aborts the process; they end with the group's last user.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        gc.collect()  # models of several ranks that only cycles hold
+        distributed.destroy_process_group()
 
 
 @contextlib.contextmanager
@@ -92,10 +109,3 @@ class _FileHandler(logging.FileHandler):
 
 def _is_first_rank() -> bool:
     return os.environ.get("RANK", "0") == "0"
-
-
-def _leave_other_ranks() -> None:
-    """End the process group, if there is one; NCCL complains at exit otherwise."""
-    distributed = sys.modules.get("torch.distributed")
-    if distributed is not None and distributed.is_available() and distributed.is_initialized():
-        distributed.destroy_process_group()
