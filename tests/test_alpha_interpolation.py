@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from wsapps.alpha import alpha_by_samples, alpha_patches, interpolation
-from wsapps.alpha.interpolation import _between, left_out_errors
+from wsapps.alpha.interpolation import _between, left_out, left_out_errors
 from wsapps.analysis import tangent_kernel_reference
 from wsapps.fields import SinusoidalField
 
@@ -88,6 +88,43 @@ def test_alpha_follows_the_signal_and_not_its_density_alone(frequency, least, mo
     assert least <= choice.alpha <= most
 
 
+def test_errors_alone_are_those_of_the_whole_look():
+    torch.manual_seed(0)
+    field, x, generator = SinusoidalField(2, 3, 16, 1), torch.rand(30, 2), torch.Generator().manual_seed(0)
+    values = torch.rand(30, 3)
+    whole = interpolation(field, x, values, generator).left_out
+    assert whole > 0
+    assert left_out(field, x, values) == pytest.approx(whole, rel=1e-6)
+
+
+def test_noise_keeps_alpha_at_one_whatever_its_density():
+    x = torch.linspace(-1, 1, 2000)[:, None]
+    noise = torch.rand(2000, 1, generator=torch.Generator().manual_seed(0))
+    choice = alpha_by_samples(lambda alpha: SinusoidalField(1, 1, 64, 2, alpha=alpha), x, noise)
+    assert choice.alpha == 1
+    assert choice.verdicts[1].held_out > 0.995  # dense
+
+
+def test_an_offset_between_channels_changes_nothing():
+    x = torch.linspace(-1, 1, 2000)[:, None]
+    wave = torch.sin(150 * x)
+
+    def chosen(offset: float) -> float:
+        values = torch.cat([wave, wave + offset], dim=1)
+        return alpha_by_samples(lambda alpha: SinusoidalField(1, 2, 64, 2, alpha=alpha), x, values).alpha
+
+    assert chosen(0.0) == chosen(100.0) > 1
+
+
+def test_between_few_frames_of_many_pixels_is_looked_as_well():
+    axes = torch.linspace(-1, 1, 6), torch.linspace(-1, 1, 40), torch.linspace(-1, 1, 50)
+    video = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
+    some = video[torch.rand(len(video), generator=torch.Generator().manual_seed(0)) < 0.5]
+    for samples in (video, some):
+        for patch, _ in alpha_patches(samples, samples, None, 4, 64, seed=0):
+            assert all(3 <= len(axis.unique()) <= 10 for axis in patch.T)
+
+
 def picture(height: int = 40, width: int = 50) -> torch.Tensor:
     y, x = (torch.linspace(-1, 1, n) for n in (height, width))
     return torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).reshape(-1, 2)
@@ -102,8 +139,9 @@ def test_a_patch_is_dense_and_small():
     for patch, rows in patches:
         torch.testing.assert_close(patch, coordinates[rows[:, 0]])
         assert len(patch) == 100
-        distance = (patch - patch[0]).abs().amax(dim=1)
-        nearer = (coordinates - patch[0]).abs().amax(dim=1) < distance.max() - 1e-6
+        lines = torch.tensor([39 / 2, 49 / 2])  # of the grid, a unit
+        distance = ((patch - patch[0]).abs() * lines).amax(dim=1)
+        nearer = ((coordinates - patch[0]).abs() * lines).amax(dim=1) < distance.max() - 1e-3
         assert int(nearer.sum()) <= 100  # nothing between is left out
 
 

@@ -73,12 +73,25 @@ def test_nothing_better_leaves_alpha_at_one():
     assert choice.verdicts[1].speed_up == 0  # never at the target
 
 
-def test_what_was_given_up_or_diverged_is_not_chosen():
+def test_what_diverged_is_not_chosen():
     broken = line(3, 9, 30)
-    broken.fitted[5] = math.nan
-    choice = choose([line(1, 1, 30), line(2, 4, 30, steps=STEPS // 2), broken], 0.5)
+    broken.fitted[5:] = [math.nan] * len(broken.fitted[5:])
+    choice = choose([line(1, 1, 30), broken], 0.5)
     assert choice.alpha == 1
-    assert [v.fate for v in choice.verdicts] == ["chosen", "given up", "diverged"]
+    assert [v.fate for v in choice.verdicts] == ["chosen", "diverged"]
+    assert "explain" not in told(choice)[1]  # a trial, and not a prediction
+
+
+def test_a_run_that_ends_at_its_target_is_the_faster_one():
+    """Where runs have a target of their own, the faster alpha has fewer steps in all."""
+    assert choose([line(1, 1, 30), line(2, 2, 30, steps=STEPS // 2 + 1)], 0.5).alpha == 2
+
+
+def test_fields_without_an_error_are_judged_by_their_steps():
+    perfect = Curve(2.0, [0, 10, 20], [1.0, math.inf, math.inf], [30.0] * 3)
+    reference = Curve(1.0, [0, 10, 20, 30, 40], [1.0, 2.0, *[math.inf] * 3], [30.0] * 5)
+    choice = choose([reference, perfect], 0.5)
+    assert (choice.alpha, choice.chosen.speed_up) == (2.0, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +156,15 @@ def test_predictions_of_a_smooth_signal_take_a_small_alpha():
     exact = {1.0: Interpolation(1.0, 1e-7), 1.5: Interpolation(1.0, 9e-9), 2.0: Interpolation(1.0, 1e-12)}
     assert choose_predicted(exact).alpha == 1.5
     assert "rougher than the signal" in told(choose_predicted(looks(1e-4, 2.1e-4)))[1]
+
+
+def test_of_a_signal_that_samples_do_not_resolve_alpha_stays_one():
+    looks = {1.0: Interpolation(1.0, 0.5), 1.5: Interpolation(1.0, 0.5)}
+    assert choose_predicted(looks, missed=0.9).alpha == 1.5
+    choice = choose_predicted(looks, missed=1.0)
+    assert choice.alpha == 1.0
+    assert not choice.memorises
+    assert told(choice)[1].endswith(": the signal is rougher than its samples")
 
 
 def test_a_record_is_kept(tmp_path):

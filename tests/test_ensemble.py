@@ -66,3 +66,11 @@ def test_what_makes_no_ensemble():
         FieldEnsemble([])
     with pytest.raises(ValueError, match="one architecture"):
         FieldEnsemble([SinusoidalField(2, 1, 8), SinusoidalField(2, 1, 9)])
+    with pytest.raises(ValueError, match="settings differ"):  # all would compute with the first one's
+        FieldEnsemble([SinusoidalField(2, 1, 8, omega_0=30.0), SinusoidalField(2, 1, 8, omega_0=10.0)])
+
+
+def test_fields_may_differ_in_alpha_which_a_member_keeps():
+    fields = [SinusoidalField(2, 1, 8, alpha=alpha) for alpha in (1.0, 2.0)]
+    ensemble = FieldEnsemble(fields)
+    assert [ensemble.member(index).alpha for index in range(2)] == [1.0, 2.0]

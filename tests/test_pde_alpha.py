@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+import wsapps.trainer
 from wsapps.accelerator import make_accelerator
 from wsapps.config import default_config_dir, load_config
 from wsapps.finite import Diverged
+from wsapps.optimizer import learning_rate
 from wsapps_pde import choose_alpha, solve
 from wsapps_pde.config import SolveConfig
 from wsapps_pde.problems.problem import Problem
@@ -80,8 +82,25 @@ def test_a_short_run_keeps_alpha_one(heat):
 
 
 def test_trials_within_a_time_have_equally_many_steps(heat):
-    _, curves = choice_of(heat, "trainer.max_steps=null", "trainer.max_seconds=2")
-    assert len({curve.steps[-1] for curve in curves}) <= 1
+    _, curves = choice_of(heat, "trainer.max_steps=null", "trainer.max_seconds=4", "auto_alpha.part=1")
+    assert len(curves) >= 2
+    assert len({curve.steps[-1] for curve in curves}) == 1
+
+
+def test_a_trial_has_the_rates_of_the_run_that_it_begins(heat, monkeypatch):
+    rates = []
+
+    def noted(optimizer, config, step, progress):
+        rates.append(learning_rate(config, step, progress))
+
+    monkeypatch.setattr(wsapps.trainer, "set_rates", noted)
+    settings = "trainer.max_steps=400", "stages.descent=0.5", "auto_alpha.part=0.4"
+    _, curves = choice_of(heat, *settings)
+    assert curves[0].steps[-1] == 40
+    whole = load_config(
+        SolveConfig, "solve", config_dir=default_config_dir("pde"), overrides=[*heat, *settings]
+    ).trainer.optimizer
+    assert rates[:40] == [learning_rate(whole, step, step / 200) for step in range(40)]
 
 
 def test_a_method_without_alpha_is_refused(heat, tmp_path, capsys):

@@ -17,7 +17,7 @@ from wsapps_signals.fit import load_signal, make_problem
 from wsapps_signals.steps_in_time import steps_in
 
 # Trials of so small a run cost most of it.
-TINY = ["method.width=16", "trainer.max_steps=4", "auto_alpha.candidates=[1,1.5,2]", "auto_alpha.part=1"]
+TINY = ["method.width=16", "trainer.max_steps=6", "auto_alpha.candidates=[1,1.5,2]", "auto_alpha.part=1"]
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,7 @@ def test_after_a_divergence_the_next_smaller_alpha_begins_anew(picture, tmp_path
     assert tried == [2.0, 1.5]
     record = json.loads((out / "alpha.json").read_text())
     assert (record["alpha"], record["diverged"]) == (1.5, [2.0])
-    assert json.loads((out / "metrics.json").read_text())["steps"] == 4
+    assert json.loads((out / "metrics.json").read_text())["steps"] == 6
 
 
 def test_alpha_is_chosen_for_the_matched_width(picture, tmp_path, monkeypatch):
@@ -138,6 +138,11 @@ def test_the_cost_is_a_part_of_the_run_or_alpha_stays_one(picture):
     choice, cost = choose_alpha.choose_alpha(*parts)
     assert len(choice.verdicts) == 3
     assert 0 < cost <= 0.1
+    alone = problem_of(picture, "auto_alpha.part=0.1", "trainer.max_steps=12")
+    choice, cost = choose_alpha.choose_alpha(alone.config, alone.signal, alone.mask, alone.field)
+    assert (choice.alpha, len(choice.verdicts)) == (1.0, 1)
+    assert 0 < choice.chosen.held_out < 1  # looked at, so that it is known whether it memorises
+    assert "would cost more than 0.1" in choice.chosen.fate
     short = problem_of(picture, "auto_alpha.part=0.1", "trainer.max_steps=2")
     choice, cost = choose_alpha.choose_alpha(short.config, short.signal, short.mask, short.field)
     assert (choice.alpha, cost, len(choice.verdicts)) == (1.0, 0.0, 1)

@@ -49,6 +49,26 @@ def test_the_choice_is_the_rule_on_what_was_measured_and_costs_its_part():
     assert repr(again) == repr(choice)
 
 
+def test_an_alpha_that_is_nearly_one_is_not_faster():
+    config = replace(
+        settings("fitting.steps=30"), auto_alpha=replace(FEW, candidates=[1.0, 1.0001], tolerance=5.0)
+    )
+    choice, _, _ = choose_alpha.choose_alpha(config, load_samples(config.dataset, config.data), CPU)
+    assert [verdict.speed_up for verdict in choice.verdicts] == pytest.approx([1.0, 1.0], abs=0.02)
+    assert choice.alpha == 1.0
+
+
+def test_with_a_target_the_alpha_that_has_it_sooner_is_chosen():
+    """Its fits have fewer steps in all, and end as little above the target as those of alpha = 1."""
+    config = settings(
+        "fitting.steps=80", "fitting.target_psnr=8", "field.omega_0=10", "field.omega_hidden=10"
+    )
+    config = replace(config, auto_alpha=replace(FEW, candidates=[0.5, 1.01], part=0.99, tolerance=20.0))
+    choice, curves, _ = choose_alpha.choose_alpha(config, load_samples(config.dataset, config.data), CPU)
+    assert curves[0].steps[-1] < curves[1].steps[-1]
+    assert choice.alpha == 0.5
+
+
 def test_a_build_of_few_fields_keeps_alpha_one():
     config = replace(settings(), auto_alpha=replace(FEW, part=0.1))
     choice, curves, fields = choose_alpha.choose_alpha(config, load_samples(config.dataset, config.data), CPU)

@@ -19,7 +19,8 @@ class FieldEnsemble(nn.Module):
     were alone. Entries of the state are named as in one field, with ``/`` for the dots.
 
     Args:
-        fields: at least one, alike but for the values of their parameters and buffers.
+        fields: at least one, alike but for the values of their parameters and buffers; alpha, by which those
+            of sinusoidal fields are drawn, may differ.
 
     Raises:
         ValueError: no field, or fields of different architectures.
@@ -33,6 +34,9 @@ class FieldEnsemble(nn.Module):
             parameters, buffers = stack_module_state(list(fields))
         except (RuntimeError, KeyError) as error:
             raise ValueError(f"the fields of an ensemble must have one architecture: {error}") from error
+        if any(_settings(field) != _settings(fields[0]) for field in fields[1:]):
+            raise ValueError("the fields of an ensemble must be alike but for their weights; settings differ")
+        self._alphas = [getattr(field, "alpha", None) for field in fields]
         # How one field computes, without memory; in a tuple, so that it is not a submodule.
         self._template = (deepcopy(fields[0]).to("meta"),)
         for name, tensor in parameters.items():
@@ -64,6 +68,8 @@ class FieldEnsemble(nn.Module):
         # By name and not as a state dict, where buffers that are computed anew are not.
         for name, tensor in (*field.named_parameters(), *field.named_buffers()):
             tensor.copy_(state[name][index])
+        if self._alphas[index] is not None:
+            field.alpha = self._alphas[index]  # type: ignore[assignment]
         return field
 
     def _state(self) -> dict[str, Tensor]:
@@ -72,6 +78,17 @@ class FieldEnsemble(nn.Module):
 
     def _one(self, state: dict[str, Tensor], coordinates: Tensor) -> Any:
         return functional_call(self._template[0], state, (coordinates,))
+
+
+def _settings(field: nn.Module) -> list[tuple[type, dict[str, float | str]]]:
+    """What decides how a field computes, of all its modules: numbers such as omega_0."""
+    return [
+        (
+            type(module),
+            {k: v for k, v in vars(module).items() if isinstance(v, (int, float, str)) and k != "alpha"},
+        )
+        for module in field.modules()
+    ]
 
 
 def _flat(name: str) -> str:

@@ -57,6 +57,7 @@ class Trainer:
             is continued. Only the first rank reads and writes it.
         tensorboard: folder of TensorBoard events; None writes none.
         accelerator: by default one made from the config.
+        schedule: of whose run this is a part, which its learning rate follows; the config itself by default.
 
     Raises:
         UserError: the newest checkpoint belongs to something else; the objective is as it was.
@@ -72,7 +73,9 @@ class Trainer:
         tensorboard: Path | None = None,
         accelerator: Accelerator | None = None,
         show_progress: bool = True,
+        schedule: TrainerConfig | None = None,
     ):
+        self.schedule = schedule or config
         self.config, self.objective, self.batch, self.evaluate = config, objective, batch, evaluate
         self.checkpoints = checkpoints
         self.accelerator = accelerator or make_accelerator(config.mixed_precision)
@@ -154,7 +157,7 @@ class Trainer:
     def _train_step(self, now: Agreement) -> None:
         config, accelerator = self.config, self.accelerator
         self.objective.train()
-        part = config.part_done(self.step, now.seconds)
+        part = self.schedule.part_done(self.step, now.seconds)
         set_rates(self.optimizer, config.optimizer, self.step, part)
         seed_global(config.seed, "before_step", self.step)
         self.objective.before_step(self.step)

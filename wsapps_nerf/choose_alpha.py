@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from wsapps.accelerator import on_main
 from wsapps.alpha import Choice, Curve, Trial, choose_by_short_runs, chosen_once, with_alpha
 from wsapps.metrics import psnr_from_mse
 from wsapps.objective import Batch
@@ -31,7 +30,7 @@ def chosen(config: TrainConfig, scene: Scene, run: Run) -> TrainConfig:
         UserError: the record in the run folder is damaged.
     """
     alpha = chosen_once(run, lambda: (*choose_alpha(config, scene, run), {}))
-    return with_alpha(config, on_main(run.accelerator, lambda: alpha))
+    return with_alpha(config, alpha)
 
 
 def choose_alpha(config: TrainConfig, scene: Scene, run: Run) -> tuple[Choice, list[Curve]]:

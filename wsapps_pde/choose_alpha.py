@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from wsapps.accelerator import on_main
 from wsapps.alpha import Choice, Curve, Trial, choose_by_short_runs, chosen_once, with_alpha
 from wsapps.run import Run
-from wsapps_pde.config import SolveConfig, make_objective
+from wsapps_pde.config import SolveConfig, descent_config, make_objective
 from wsapps_pde.learning.training import batches, micro_batches
 from wsapps_pde.problems.problem import Problem
 from wsapps_pde.problems.time_windows import time_windows
@@ -27,7 +26,7 @@ def chosen(config: SolveConfig, problem: Problem, run: Run) -> SolveConfig:
         UserError: the record in the run folder is damaged.
     """
     alpha = chosen_once(run, lambda: (*choose_alpha(config, problem, run), {}))
-    return with_alpha(config, on_main(run.accelerator, lambda: alpha))
+    return with_alpha(config, alpha)
 
 
 def choose_alpha(config: SolveConfig, problem: Problem, run: Run) -> tuple[Choice, list[Curve]]:
@@ -51,4 +50,5 @@ def _trial(config: SolveConfig, problem: Problem, run: Run) -> Trial:
         level = math.nan if math.isnan(loss) else -10 * math.log10(max(loss, 1e-300))
         return level, level
 
-    return Trial(objective, batches(objective, parts), score, replace(config.trainer, accumulate=parts))
+    descent = descent_config(config) or config.trainer
+    return Trial(objective, batches(objective, parts), score, replace(descent, accumulate=parts))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from wsapps.accelerator import on_main
 from wsapps.alpha import (
+    REFERENCE,
     Choice,
     Found,
     alpha_by_samples,
@@ -20,7 +21,7 @@ from wsapps.alpha import (
     untried,
     with_alpha,
 )
-from wsapps.alpha.by_samples import PATCHES, POINTS, looked_at
+from wsapps.alpha.by_samples import PATCHES, POINTS, VALUE_PATCHES, looked_at
 from wsapps.fields import make_field
 from wsapps.run import Run
 from wsapps.tiling import TiledField
@@ -28,7 +29,9 @@ from wsapps_signals.config import FitConfig
 from wsapps_signals.kinds.signal import Signal
 from wsapps_signals.steps_in_time import steps_in
 
-_PREDICTION = 8  # what a sample of a patch costs, in points that a run passes forward and backward
+# What a sample of a patch costs, in points that a run passes forward and backward; and where no places
+# between samples are asked for.
+_PREDICTION, _VALUES_ALONE = 8, 4
 
 
 def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, run: Run) -> FitConfig:
@@ -63,25 +66,36 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
 def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module) -> tuple[Choice, float]:
     """Look at all candidates and take the largest that will do; also the cost as a part of the run.
 
-    A run that is too small for it keeps alpha = 1: few samples are memorised by larger ones anyway. Args as
-    :func:`chosen`.
+    A run that is too small for it keeps alpha = 1, which alone is looked at, since few samples are memorised
+    by larger ones anyway; one that is too small even for that looks at none. Args as :func:`chosen`.
     """
-    settings = config.auto_alpha
-    alphas = looked_at(settings.candidates)
+    part, alphas = config.auto_alpha.part, looked_at(config.auto_alpha.candidates)
     samples = int(mask.sum())
     points = config.points.drawn(samples) or samples
     run = float(points * _steps_of_run(config, signal, field, points))
-    cost = _PREDICTION * PATCHES * len(alphas) * min(POINTS, samples) / run
-    if samples < 2 or cost > settings.part:
-        return untried(f"looking at others would cost more than {settings.part:g} of so small a run"), 0.0
+    if samples < 2 or _cost(1, samples) > part * run:
+        return untried(f"looking at samples would cost more than {part:g} of so small a run"), 0.0
+    alone = _cost(len(alphas), samples) > part * run
+    if alone:
+        alphas = [REFERENCE]  # whether samples are too sparse for it is known then
     tiles = field.tiles if isinstance(field, TiledField) else None
     sizes = signal.coordinates.shape[1], signal.values.shape[1]
 
     def make(alpha: float) -> nn.Module:
         return make_field(*sizes, with_alpha(config, alpha).method)
 
-    samples, seed = (signal.coordinates[mask], signal.values[mask]), config.trainer.seed
-    return alpha_by_samples(make, *samples, alphas, tiles, seed, POINTS), cost
+    seen, seed = (signal.coordinates[mask], signal.values[mask]), config.trainer.seed
+    choice = alpha_by_samples(make, *seen, alphas, tiles, seed, POINTS)
+    if alone:
+        fate = f"chosen; looking at others would cost more than {part:g} of so small a run"
+        choice = replace(choice, verdicts=[replace(choice.chosen, fate=fate)])
+    return choice, _cost(len(alphas), samples) / run
+
+
+def _cost(alphas: int, samples: int) -> float:
+    """What looking at so many alphas costs, in points of a run."""
+    values_alone = _VALUES_ALONE * VALUE_PATCHES if alphas > 1 else 0
+    return min(POINTS, samples) * (_PREDICTION * PATCHES * alphas + values_alone)
 
 
 def _steps_of_run(config: FitConfig, signal: Signal, field: nn.Module, points: int) -> int:

@@ -91,8 +91,8 @@ def make_problem(config: BuildConfig, accelerator: Accelerator) -> BuildProblem:
 
 
 def _with_chosen_alpha(problem: BuildProblem, run: Run) -> BuildProblem:
-    config, samples, device = problem.config, problem.samples, run.accelerator.device
-    alpha = on_main(run.accelerator, lambda: chosen_alpha(config, samples, device, run))
+    config, samples = problem.config, problem.samples
+    alpha = chosen_alpha(config, samples, run.accelerator.device, run)
     config = replace(config, init=replace(config.init, alpha=alpha))
     return replace(problem, config=config, about=config.about(samples))
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from wsapps.accelerator import on_main
 from wsapps.alpha import REFERENCE, Choice, Curve, Found, choose, chosen_once, untried
 from wsapps.errors import UserError
 from wsapps.run import Run
@@ -31,14 +32,14 @@ _FITS = 2  # of each field: to the end, and to the score of alpha = 1
 def chosen_alpha(config: BuildConfig, samples: LabelledSamples, device: torch.device, run: Run) -> float:
     """The alpha for a build: by trials now, or by those of an earlier process in the run's folder.
 
-    ``alpha.json`` and ``alpha.png`` go into the folder. For the first rank alone.
+    ``alpha.json`` and ``alpha.png`` go into the folder. All ranks call it alike; the first one fits.
 
     Raises:
         UserError: alpha = 1 diverges, or the record is damaged.
     """
 
     def look() -> Found:
-        choice, curves, fields = choose_alpha(config, samples, device)
+        choice, curves, fields = on_main(run.accelerator, lambda: choose_alpha(config, samples, device))
         return choice, curves, {"fields": fields}
 
     return chosen_once(run, look)
@@ -60,11 +61,13 @@ def choose_alpha(
     if fields < _LEAST_FIELDS:
         return untried(f"trials would cost more than {settings.part:g} of so few fields"), [], 0
     trial = _Trial(config, samples, _spread(numbering, fields), device)
-    reference = trial.curve(REFERENCE, None)
-    if reference.diverged:
+    ends = {alpha: trial.end(alpha) for alpha in alphas}
+    if ends[REFERENCE].diverged:
         raise UserError("alpha = 1 diverges in the trials of alpha=auto; choose a smaller fitting.lr")
-    others = [trial.curve(alpha, reference.last_fitted) for alpha in alphas if alpha != REFERENCE]
-    curves = sorted([reference, *others], key=lambda curve: curve.alpha)
+    target = ends[REFERENCE].last_fitted
+    if config.fitting.target_psnr is not None:  # fits end just above it, one as good as another
+        target = min(target, config.fitting.target_psnr)
+    curves = [trial.timed(end, target) for end in ends.values()]
     return choose(curves, settings.tolerance), curves, fields
 
 
@@ -81,20 +84,26 @@ class _Trial:
         order = torch.randperm(count, generator=generator(config.seed, "alpha", "held out"))
         self.held_out, self.fitted = order[: max(1, count // _HELD_OUT)], order[max(1, count // _HELD_OUT) :]
 
-    def curve(self, alpha: float, target: float | None) -> Curve:
-        """Scores at the end of the steps, and before it the step at which the target was reached.
-
-        Args:
-            target: fitted score, or None for that of the end.
-        """
-        curve = Curve(alpha, averaged=1)
+    def end(self, alpha: float) -> Curve:
+        """Scores at the end of the steps alone."""
         weights, fitted, steps = self._fit(alpha, self.config.fitting)
-        held_out = self._score(weights, self.held_out)
-        if target is not None and fitted > target:
-            _, _, sooner = self._fit(alpha, replace(self.config.fitting, target_psnr=target))
-            curve.add(min(sooner, steps), target, held_out)
-        curve.add(steps, fitted, held_out)
-        return curve
+        return Curve(alpha, [steps], [fitted], [self._score(weights, self.held_out)], averaged=1)
+
+    def timed(self, end: Curve, target: float) -> Curve:
+        """The same with, before the end, the step at which fields have the target: the mean, where a field
+        that never has it counts with all of its steps. Of alpha = 1 too, whose own end it is: some of its
+        fields have it early."""
+        if end.diverged or end.last_fitted < target:
+            return end
+        _, _, sooner = self._fit(end.alpha, replace(self.config.fitting, target_psnr=target))
+        steps, fitted, held_out = [*end.steps], [*end.fitted], [*end.held_out]
+        return Curve(
+            end.alpha,
+            [min(sooner, steps[0]), *steps],
+            [target, *fitted],
+            [held_out[0], *held_out],
+            averaged=1,
+        )
 
     def _fit(self, alpha: float, settings: FittingConfig) -> tuple[FieldWeights, float, float]:
         """Weights, fitted PSNR and steps, means over the fields."""

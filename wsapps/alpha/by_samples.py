@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from wsapps.alpha.interpolation import Interpolation, interpolation
+from wsapps.alpha.interpolation import Interpolation, interpolation, left_out
 from wsapps.alpha.patches import alpha_patches
 from wsapps.alpha.prediction import choose_predicted
 from wsapps.alpha.rule import REFERENCE, Choice
@@ -16,6 +16,8 @@ from wsapps.seeding import generator, seed_global
 
 CANDIDATES = (1.0, 1.125, 1.25, 1.375, 1.5, 1.75, 2.0, 2.5)
 PATCHES, POINTS = 8, 64
+#: For how rough a signal is, of which a few patches say too little.
+VALUE_PATCHES = 64
 
 
 def looked_at(candidates: Sequence[float]) -> list[float]:
@@ -45,7 +47,7 @@ def alpha_by_samples(
         points: samples of a patch, of which there are eight.
     """
     patches = alpha_patches(coordinates_ND, values_NC, tiles, PATCHES, points, seed)
-    found, variance = {}, float(values_NC.var()) or 1.0
+    found, missed, variance = {}, 0.0, float(values_NC.var(dim=0).mean()) or 1.0
     for alpha in looked_at(candidates):
         with torch.random.fork_rng(devices=[]):
             seed_global(seed, "init")
@@ -58,4 +60,7 @@ def alpha_by_samples(
             statistics.fmean(look.explained for look in looks),
             statistics.fmean(look.left_out for look in looks) / variance,
         )
-    return choose_predicted(found)
+        if alpha == REFERENCE and len(looked_at(candidates)) > 1:
+            more = alpha_patches(coordinates_ND, values_NC, tiles, VALUE_PATCHES, points, seed)
+            missed = statistics.fmean(left_out(field, *patch) for patch in more) / variance
+    return choose_predicted(found, missed)

@@ -53,7 +53,7 @@ class Curve:
                 if index == 0:
                     return self.steps[0]
                 before, last = self.fitted[index - 1], self.steps[index - 1]
-                if not math.isfinite(before):
+                if not (math.isfinite(before) and math.isfinite(score)):  # no error is infinitely many dB
                     return self.steps[index]
                 return last + (self.steps[index] - last) * (target - before) / (score - before)
         return math.inf

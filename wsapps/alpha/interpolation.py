@@ -55,13 +55,17 @@ def interpolation(
     sizes = kernel.diagonal().sqrt()
     correlations = kernel / (sizes[:, None] * sizes)
     count = len(samples_PD)
-    within_PP, across_PB = correlations[:count, :count].clone(), correlations[:count, count:]
-    within_PP.diagonal().add_(_JITTER)
-    factor_PP = torch.linalg.cholesky(within_PP)
+    factor_PP, across_PB = _factor(correlations[:count, :count]), correlations[:count, count:]
     whitened_PB = torch.linalg.solve_triangular(factor_PP, across_PB, upper=False)
     explained = float(whitened_PB.square().sum(dim=0).mean().clamp(0, 1))
-    errors_PC = left_out_errors(torch.cholesky_inverse(factor_PP), values_PC.to(factor_PP))
-    return Interpolation(explained, float(errors_PC[_inner(samples_PD)].square().mean()))
+    return Interpolation(explained, _left_out(factor_PP, samples_PD, values_PC))
+
+
+def left_out(field: nn.Module, samples_PD: Tensor, values_PC: Tensor) -> float:
+    """:attr:`Interpolation.left_out` alone, which costs a third as much. Args as :func:`interpolation`."""
+    kernel = tangent_kernel(_FirstChannel(field), samples_PD)
+    sizes = kernel.diagonal().sqrt()
+    return _left_out(_factor(kernel / (sizes[:, None] * sizes)), samples_PD, values_PC)
 
 
 def left_out_errors(precision_PP: Tensor, values_PC: Tensor) -> Tensor:
@@ -76,6 +80,17 @@ def left_out_errors(precision_PP: Tensor, values_PC: Tensor) -> Tensor:
     # Of the precision when the mean is unknown, which has a row and a column less of rank.
     diagonal_P = precision_PP.diagonal() - weights_P.square() / weights_P.sum()
     return precision_PP @ (values_PC - mean_C) / diagonal_P[:, None]
+
+
+def _factor(correlations_PP: Tensor) -> Tensor:
+    within_PP = correlations_PP.clone()
+    within_PP.diagonal().add_(_JITTER)
+    return torch.linalg.cholesky(within_PP)
+
+
+def _left_out(factor_PP: Tensor, samples_PD: Tensor, values_PC: Tensor) -> float:
+    errors_PC = left_out_errors(torch.cholesky_inverse(factor_PP), values_PC.to(factor_PP))
+    return float(errors_PC[_inner(samples_PD)].square().mean())
 
 
 def _inner(samples_PD: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 def told(choice: Choice) -> list[str]:
     """What was tried and why it ended so, a line a candidate and one for the choice."""
-    if len(choice.verdicts) == 1:
+    if math.isnan(choice.chosen.held_out):
         return [f"alpha {choice.alpha:g}: {choice.chosen.fate}"]
     lines = [f"alpha {v.alpha:g}: {_words(v)}: {v.fate}" for v in choice.verdicts]
     asked = f"target {choice.target:.2f}, held-out score of at least {choice.floor:.2f}"
@@ -115,7 +115,7 @@ def draw_prediction(file: Path, choice: Choice) -> None:
 
 def _words(verdict: Verdict) -> str:
     """What was measured of a candidate, or predicted."""
-    if math.isnan(verdict.fitted):
+    if verdict.steps == 0:
         missed = f"and miss each other by {verdict.left_out:.2%} of its deviation"
         return f"at the start samples explain {verdict.held_out:.1%} of what is between them, {missed}"
     scores = f"fitted {verdict.fitted:.2f}, held-out {verdict.held_out:.2f}"

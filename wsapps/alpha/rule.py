@@ -25,8 +25,7 @@ class Verdict:
     Attributes:
         alpha: the candidate.
         steps_to_target: infinite where it was not reached.
-        speed_up: steps of alpha = 1 over its own; 0 where the target was not reached, NaN where the two were
-            not trained on the same points.
+        speed_up: steps of alpha = 1 over its own; 0 where the target was not reached, NaN without trials.
         fitted, held_out: its scores at the end, means of its last looks; without trials NaN, and the part of
             what is between samples that they explain.
         steps: how far it was trained.
@@ -82,8 +81,6 @@ def untried(why: str) -> Choice:
 def choose(curves: Sequence[Curve], tolerance: float) -> Choice:
     """Apply the rule to learning curves.
 
-    A curve that ends before that of alpha = 1 was given up, and is not eligible.
-
     Args:
         curves: one an alpha, alpha = 1 among them, each with one look at least.
         tolerance: of the held-out score, in its unit, at least 0.
@@ -104,7 +101,7 @@ def choose(curves: Sequence[Curve], tolerance: float) -> Choice:
         raise ValueError("alpha = 1 has diverged: there is nothing to compare with")
     target, floor = reference.last_fitted, reference.last_held_out - tolerance
     speed_ups = {alpha: _speed_up(curve, reference, target) for alpha, curve in by_alpha.items()}
-    objections = {alpha: _objection(curve, reference, floor) for alpha, curve in by_alpha.items()}
+    objections = {alpha: _objection(curve, floor) for alpha, curve in by_alpha.items()}
     eligible = {alpha: speed_ups[alpha] for alpha in by_alpha if objections[alpha] is None}
     best = max(eligible.values())
     alpha = next(alpha for alpha, speed_up in eligible.items() if speed_up * _TIE >= best)
@@ -130,12 +127,10 @@ def _speed_up(curve: Curve, reference: Curve, target: float) -> float:
     return max(reference.steps_to(target), 1.0) / max(steps, 1.0)
 
 
-def _objection(curve: Curve, reference: Curve, floor: float) -> str | None:
+def _objection(curve: Curve, floor: float) -> str | None:
     """Why a candidate may not be chosen; None where it may."""
     if curve.diverged:
         return "diverged"
-    if curve.steps[-1] < reference.steps[-1]:
-        return "given up"
     if curve.last_held_out < floor:
         return "held-out score too low"
     return None

@@ -23,7 +23,11 @@ _LEAST_STEPS, _LOOKS = 20, 10
 
 @dataclass(frozen=True)
 class Trial:
-    """What is trained for a candidate, and ``score() -> (fitted, held_out)`` in dB, higher being better."""
+    """What is trained for a candidate, and ``score() -> (fitted, held_out)`` in dB, higher being better.
+
+    ``trainer`` is of the whole run, whose learning rate a trial has: of a schedule of its own a short run
+    would see little but the warm-up, and not what diverges at the full rate.
+    """
 
     objective: Objective
     batch: BatchSource
@@ -82,8 +86,9 @@ def _curve(alpha: float, trial: Trial, run: Run, steps: int | None, seconds: flo
         return {}
 
     trainer = Trainer(
-        settings, trial.objective, trial.batch, look, accelerator=run.accelerator, show_progress=False
-    )
+        settings, trial.objective, trial.batch, look, accelerator=run.accelerator, show_progress=False,
+        schedule=trial.trainer,
+    )  # fmt: skip
     try:
         ended = trainer.fit()
         if not curve.steps or curve.steps[-1] < ended.steps:
