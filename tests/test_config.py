@@ -26,6 +26,7 @@ from wsapps.config import (
     wants_help,
 )
 from wsapps.config.left_open import left_open
+from wsapps.config.yaml_files import dump_yaml, parse_yaml
 from wsapps.errors import UserError
 
 
@@ -491,7 +492,7 @@ def test_a_file_of_one_s_own_for_a_choice_and_with_defaults(folder: Path, tmp_pa
         ("root: x\ndownscal: 3\n", 2, "unknown key scene.downscal; did you mean scene.downscale?"),
         ("root: x\ndownscale: 1.5\n", 2, "scene.downscale: expected int, got 1.5"),
         ("root: x\ndownscale: '2'\n", 2, "scene.downscale: expected int, got '2'"),
-        ("root: x\ntitle: 007\n", 2, "put it in quotes"),
+        ("root: x\ntitle: 7\n", 2, "put it in quotes"),
         ("root: x\ncrop: {right: a}\n", 2, "scene.crop.right: expected int"),
         ("root: x\ncrop: 5\n", 2, "scene.crop is a group of keys"),
         ("root: x\n_target_: os.system\n", 2, "unknown key scene._target_"),
@@ -762,3 +763,18 @@ def test_suggested_settings_give_way_to_what_is_given() -> None:
     assert left_open(settings, ["out=x", "trainer.optimizer.lr=1"]) == ["method.omega_0=10"]
     assert left_open(settings, ["method=relu_pe"]) == ["trainer.optimizer.lr=3e-3"]
     assert left_open(settings, ["trainer.optimizer.lr_=1", "method.omega=1"]) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("010", "010"), ("1:30", "1:30"), ("0x10", "0x10"), ("1:30.5", "1:30.5"), ("0b11", "0b11"),
+        ("0", 0), ("-10", -10), ("+7", 7), ("1_000", 1000), ("1.5", 1.5), ("-.5", -0.5), ("1.", 1.0),
+        ("1e-4", 1e-4), ("-2.5E+3", -2500.0), ("01.5", 1.5), (".inf", math.inf), ("-.inf", -math.inf),
+    ],
+)  # fmt: skip
+def test_numbers_are_those_that_people_write(text, value):
+    """YAML 1.1 would take 010 for 8 and 1:30 for 90."""
+    found = parse_yaml(f"key: {text}", "mine.yaml", interpolation=False).data["key"]
+    assert (type(found), found) == (type(value), value)
+    assert parse_yaml(dump_yaml({"key": found}), "dumped", interpolation=False).data["key"] == found

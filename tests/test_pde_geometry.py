@@ -224,7 +224,7 @@ def test_polygons_agree_with_counting_crossings(radii, seed):
 
 def test_order_of_variables():
     assert ordered(["t", "z", "x"]) == ("x", "z", "t")
-    assert ordered(["t", "r", "y", "a"]) == ("y", "r", "a", "t")
+    assert ordered(["t", "r", "y", "a"]) == ("r", "y", "a", "t")
 
 
 def test_domains():

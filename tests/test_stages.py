@@ -267,7 +267,7 @@ def test_what_was_learned_is_kept_or_not_when_the_batch_changes(keep):
 
 
 @pytest.mark.parametrize("keep_best", [True, False])
-def test_the_best_score_decides_what_is_left(keep_best):
+def test_the_best_score_decides_what_is_left(keep_best, caplog):
     """Scores that fall and rise again: those of the first refresh are the lowest."""
     scores, seen = [3.0, math.nan, 1.0, 2.0, 2.5], []
 
@@ -280,6 +280,7 @@ def test_the_best_score_decides_what_is_left(keep_best):
     stage = run(None, of, score=score, keep_best=keep_best)
     assert len(seen) == 5  # at steps 0, 7, 14, 21 and 24
     assert stage.best == (14, 1.0)
+    assert caplog.text.count("step 7: the score became NaN or infinite") == 1
     assert torch.equal(of.field.state_dict()[name], seen[2] if keep_best else seen[4])
     assert [e["step"] for e in stage.history if "score" in e] == [0, 7, 14, 21, 24]
 

@@ -95,6 +95,7 @@ class QuasiNewtonStage:
     ):
         self.config, self.objective, self.batch = config, objective, batch
         self.score, self.evaluate, self.checkpoints = score, evaluate, checkpoints
+        self._warned = False
         self.accelerator = accelerator or make_accelerator()
         if self.accelerator.mixed_precision != "no":
             raise UserError(
@@ -291,6 +292,12 @@ class QuasiNewtonStage:
             return {"score": self._function.from_first(value).item()}
 
         value = self._outside(named)["score"]
+        if not math.isfinite(value) and not self._warned and self.accelerator.is_main_process:
+            _log.warning(
+                "warning: step %d: the score became NaN or infinite, at points that are not trained on; of "
+                "all steps the best before is kept", self.step,
+            )  # fmt: skip
+        self._warned |= not math.isfinite(value)
         if value < state.best_score:
             state.best_score, state.best_at = value, self.minimizer.steps
             state.best = snapshot(self.objective)

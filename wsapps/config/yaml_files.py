@@ -14,8 +14,14 @@ from yaml.composer import ComposerError
 from wsapps.config.overrides import shown
 from wsapps.errors import UserError
 
-# YAML 1.1 takes 1e-4 for text. Loader and dumper share this rule: the text "1e-4" is dumped in quotes.
-_FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)[eE][-+]?[0-9]+$")
+# Numbers as people write them: YAML 1.1 takes 1e-4 for text, 010 for 8 and 1:30 for 90. Loader and dumper
+# share these rules: the text "1e-4" is dumped in quotes.
+_INT = re.compile(r"^[-+]?(?:0|[1-9][0-9_]*)$")
+_FLOAT = re.compile(
+    r"^[-+]?(?:(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)[eE][-+]?[0-9]+"
+    r"|[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|\.(?:inf|Inf|INF))$|^\.(?:nan|NaN|NAN)$"
+)
+_OTHERS = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "int", "float")}
 
 
 class _Loader(yaml.SafeLoader):
@@ -41,9 +47,10 @@ _Dumper.add_representer(str, _Dumper.represent_str)
 
 for _class in (_Loader, _Dumper):
     _class.yaml_implicit_resolvers = {
-        first: [(tag, rule) for tag, rule in rules if tag != "tag:yaml.org,2002:timestamp"]
+        first: [(tag, rule) for tag, rule in rules if tag not in _OTHERS]
         for first, rules in _class.yaml_implicit_resolvers.items()
     }
+    _class.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
     _class.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 

@@ -86,7 +86,8 @@ class _Table(Mapping[str, NDArray[np.float64]]):
             cells = line.split(",")
             if len(cells) != len(self.names):
                 raise UserError(
-                    f"{path} line {number}: {len(self.names)} columns are named and {len(cells)} given"
+                    f"{path} line {number}: {len(self.names)} columns are named and {len(cells)} given; "
+                    "columns are separated by commas, and a number has a decimal point"
                 )
             self.rows.append((number, cells))
 

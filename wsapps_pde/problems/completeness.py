@@ -18,6 +18,7 @@ from wsapps_pde.problems.conditions import Condition, Periodic
 from wsapps_pde.problems.unknowns import Unknown
 from wsapps_pde.space.boundary import BoundaryPart
 from wsapps_pde.space.drawing import PointSource, check_points
+from wsapps_pde.space.locations import Location
 from wsapps_pde.space.places import Place
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _GAP = 0.01  # part of a face that may be without a condition: corners, rounding
 
 def missing(problem: Problem) -> list[str]:
     """A line for each condition, equation or use that seems to be missing."""
-    found = [*_of_the_whole(problem), *_unused(problem), *_without_boundary(problem)]
+    found = [*_of_the_whole(problem), *_unused(problem), *_without_boundary(problem), *_inside(problem)]
     measured = problem.data.unknowns(problem.names) if problem.data else set()
     coefficients = max(0, len(problem.unknowns) - len(problem.residuals))
     for unknown in problem.unknowns:
@@ -101,6 +102,21 @@ def _unused(problem: Problem) -> Iterator[str]:
     for unknown in problem.unknowns:
         if not any(problem.wanted(unknown.name, of) for of in ("residuals", "conditions", "data")):
             yield f"the unknown {unknown.name} is not used"
+
+
+def _inside(problem: Problem) -> Iterator[str]:
+    """Walls named by a plane that runs on inside a domain which is no box."""
+    for condition in problem.conditions:
+        location = condition.location if isinstance(condition, Condition) else None
+        if not isinstance(location, Location) or not any(place.part for place in location.places):
+            continue
+        slices = [p for p in location.places if p.part is None and {*p.fixed} != {problem.domain.time}]
+        if slices:
+            measure = sum(place.measure for place in slices)
+            yield (
+                f"{condition} is asked for on the boundary and, {measure:.4g} of {location.measure:.4g}, "
+                "inside the domain; add 'and boundary' if the wall alone is meant"
+            )
 
 
 def _without_boundary(problem: Problem) -> Iterator[str]:

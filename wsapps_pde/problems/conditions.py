@@ -184,6 +184,9 @@ def _periodic(variable: object, domain: Domain, location: AnyLocation | None, re
 def _equation(
     left: str, right: Any, location: AnyLocation, names: Names, weight: float, label: str
 ) -> Condition:
+    if right is None and left.count("=") == 1:
+        named, value = (side.strip() for side in left.split("="))
+        raise UserError(f"an equation is a key and its value: write {named}: {value}")
     try:
         first = Expression.parse(left, names)
     except UserError as error:

@@ -25,6 +25,7 @@ from wsapps_pde.language.mapping import entries, known_keys, listed, located, re
 from wsapps_pde.language.python_term import Term
 from wsapps_pde.language.symbols import MultiIndex, Names, check_name, check_no_derivative
 from wsapps_pde.problems.conditions import Condition, Periodic, read_conditions
+from wsapps_pde.problems.exact_residuals import unsolved
 from wsapps_pde.problems.measurements import Data, DataSpec, read_data, read_data_spec
 from wsapps_pde.problems.oriented_points import OrientedPoints, read_points_spec
 from wsapps_pde.problems.parameters import Parameter, constants_of, read_parameters
@@ -130,7 +131,7 @@ class Problem:
         if problem.points is not None:
             with located("points"):
                 _ = problem.points.surface
-        return replace(problem, warnings=(*missing(problem), *contradictions(problem)))
+        return replace(problem, warnings=(*missing(problem), *contradictions(problem), *unsolved(problem)))
 
 
 def parse_problem(config: ProblemConfig) -> tuple[Problem, DataSpec | None]:

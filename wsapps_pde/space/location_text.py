@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ def read_location(text: object, domain: Domain, constants: Mapping[str, float]) 
     """
     names = Names(variables=domain.variables, parameters=tuple(constants), places=PLACES)
     condition = Expression.parse_condition(text, names)
+    if re.search(r"\+\s*-", condition.text):
+        raise UserError(f"{condition.text!r}: +- reads as minus; two places are written x = -1 or x = 1")
     groups: dict[tuple, list[_Facts]] = {}
     for facts in alternatives(condition):
         sorted_facts = _Facts.of(facts, domain, constants)

@@ -50,9 +50,11 @@ def read_shape(spec: Any, constants: Constants) -> Placed:
 
 
 def ordered(variables: list[str]) -> tuple[str, ...]:
-    """Variables in the order of the coordinates: x, y, z, others as they come, t last."""
-    last = {"t": 2}
-    return tuple(sorted(variables, key=lambda v: (last.get(v, v not in _SPACE), v if v in _SPACE else "")))
+    """Variables in the order of the coordinates: x, y, z, with others among them as they come; t last."""
+    space = [variable for variable in variables if variable != "t"]
+    if {*space} <= {*_SPACE}:
+        space.sort()
+    return (*space, *(["t"] if "t" in variables else []))
 
 
 def _compound(kind: str, value: Any, constants: Constants) -> Placed:
