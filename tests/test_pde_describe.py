@@ -28,7 +28,7 @@ conditions:
   - {at: boundary, u + 2*normal_derivative(u): exp(-t), weight: 10}
   - {at: boundary, v: 0}
 data: {file: points.csv, unknowns: [u, v_t], weight: 2}
-reference: {solver: some_solver, nu: 2*nu, parameters: {D: 0.5}}
+reference: {solver: burgers_cole_hopf, nu: 2*nu, parameters: {D: 0.5}}
 solve: [points=4000]
 """
 
@@ -65,7 +65,7 @@ data
     2 points with u, ∂v/∂t, from points.csv
     weight 2
 reference
-    solver some_solver with nu = 0.002
+    solver burgers_cole_hopf with nu = 0.002
 settings for solve
     points=4000"""
 

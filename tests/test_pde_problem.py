@@ -435,7 +435,8 @@ def test_an_unknown_problem_is_told_the_choices():
         ([("name: heat", "name: heat\nreference: {exact: {u: sin(pi*x) + t}}")],
          ["contradicts the exact solution: u = 0 and"]),
         ([("name: heat", "name: heat\nreference: {exact: {u: sin(pi*x)*exp(-a*pi**2*t)}}")], []),
-        ([("name: heat", "name: heat\nreference: {exact: {u: sin(pi*x)*exp(-a*pi**2*t) + 1}, up_to_constant: u}")], []),
+        ([("name: heat", "name: heat\nreference: {exact: {u: sin(pi*x)*exp(-a*pi**2*t) + 1}, "
+           "up_to_constant: u}")], []),
         ([("domain: {x: [0, 1], t: [0, 1]}", "domain: {x: [0, 6]}"), ("u_t - a*u_xx", "u_xx + u"),
           ('"t = 0", u: "sin(pi*x)"', '"x = 0", u: 0, u_x: 1'), ("  - {at: boundary, u: 0}\n", "")], []),
         ([("domain: {x: [0, 1], t: [0, 1]}", "domain: {x: [0, 6]}"), ("u_t - a*u_xx", "u_xx + u"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from user_errors import one_line_error
 
+from wsapps_pde.outputs.evaluation import told_solver
 from wsapps_pde.problems.problem_file import load_problem
 
 HEAT = """
@@ -82,3 +83,18 @@ def test_columns_that_are_not_separated_by_commas(tmp_path):
     (tmp_path / "points.csv").write_text("x,t,u\n0.5;0.5;1\n")
     edit = ("reference:", "data: {file: points.csv}\nreference:")
     one_line_error(lambda: read(tmp_path, HEAT, edit), "line 2", "separated by commas")
+
+
+def test_a_solver_is_told_with_what_it_takes(tmp_path):
+    """A viscosity under another name is not the solver's, which is seen from what it takes."""
+    solver = ('{exact: {u: "exp(-a*pi**2*t)*sin(pi*x)"}}', "{solver: burgers_cole_hopf}")
+    assert told_solver(read(tmp_path, HEAT, solver), "burgers_cole_hopf") == (
+        "solver burgers_cole_hopf, by its own nu = 0.0031831"
+    )
+    named = read(tmp_path, HEAT, solver, ("{a: 0.1}", "{a: 0.1, nu: 0.5}"))
+    assert told_solver(named, "burgers_cole_hopf") == "solver burgers_cole_hopf with nu = 0.5"
+    one_line_error(lambda: told_solver(named, "burgers"), "unknown reference solver", "burgers_cole_hopf")
+
+
+def test_of_a_key_that_is_missing_the_file_is_named(tmp_path):
+    one_line_error(lambda: read(tmp_path, HEAT, ("unknowns: [u]\n", "")), "mine.yaml: problem.unknowns")

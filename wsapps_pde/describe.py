@@ -15,6 +15,7 @@ from wsapps_pde.language.mapping import is_number
 from wsapps_pde.language.notation import derivative, mathematical
 from wsapps_pde.language.python_term import Term
 from wsapps_pde.language.symbols import MultiIndex
+from wsapps_pde.outputs.evaluation import told_solver
 from wsapps_pde.problems.conditions import AnyLocation, Condition, Periodic
 from wsapps_pde.problems.parameters import Parameter
 from wsapps_pde.problems.problem import Problem
@@ -175,8 +176,7 @@ def _reference(problem: Problem, unicode: bool) -> Iterator[str]:
     for unknown, expression in reference.exact.items():
         yield f"{unknown} = {mathematical(expression.steps, problem.names, unicode)}, exact"
     if reference.solver:
-        settings = ", ".join(f"{key} = {value}" for key, value in reference.settings.items())
-        yield f"solver {reference.solver}" + (f" with {settings}" if settings else "")
+        yield told_solver(problem, reference.solver)
     if reference.file:
         yield f"file {reference.file}"
     if reference.signed_distance:

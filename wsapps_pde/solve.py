@@ -25,7 +25,7 @@ from wsapps_pde.config import SolveConfig, make_objective
 from wsapps_pde.learning.figures import estimated_errors, held_out_residuals, residuals
 from wsapps_pde.learning.moving import MovingObjective
 from wsapps_pde.learning.windows import train_windows
-from wsapps_pde.outputs.evaluation import compare, make_reference
+from wsapps_pde.outputs.evaluation import compare, make_reference, told_solver
 from wsapps_pde.outputs.run_files import write_outputs
 from wsapps_pde.outputs.solution_file import save_solution
 from wsapps_pde.problems.conditions import Condition
@@ -71,6 +71,8 @@ def prepare(config: SolveConfig) -> Prepared:
     problem = Problem.from_config(config.problem)
     for warning in problem.warnings:
         _log.warning("warning: %s", warning)
+    if problem.reference is not None and problem.reference.solver:
+        _log.info("reference: %s", told_solver(problem, problem.reference.solver))
     first = make_objective(config, time_windows(problem, config.windows.count)[0])
     first.check_defined()
     return Prepared(problem, first, make_reference(problem))

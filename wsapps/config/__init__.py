@@ -93,6 +93,12 @@ def _where(arguments: Iterable[Argument], lines: Mapping[str, str], main: str) -
     """
     arguments = list(arguments)
 
+    def file_of_group(path: str) -> str | None:
+        """Of a key that is missing: the file that set the others of its group."""
+        group = path.partition(".")[0] + "."
+        places = [place for key, place in lines.items() if key.startswith(group)]
+        return places[-1].rpartition(" line ")[0] if places else None
+
     def where(path: str) -> str:
         inside = f"{path}." if path else ""
         given = [a for a in arguments if a.key == path] or [a for a in arguments if a.key.startswith(inside)]
@@ -100,9 +106,10 @@ def _where(arguments: Iterable[Argument], lines: Mapping[str, str], main: str) -
         in_files = any(key == path or key.startswith(inside) for key in lines)
         if given and (given[0].key == path or not in_files):
             return f"command line: {shown_arguments}"
-        while path and path not in lines:  # keys have lines, entries of lists do not
-            path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        place = lines.get(path, main)
+        nearest_key = path
+        while nearest_key and nearest_key not in lines:  # keys have lines, entries of lists do not
+            nearest_key = nearest_key[: max(nearest_key.rfind("."), nearest_key.rfind("["), 0)]
+        place = lines.get(nearest_key) or file_of_group(path) or main
         return f"{place} with {shown_arguments}" if given else place
 
     return where

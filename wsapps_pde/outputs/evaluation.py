@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ def make_reference(problem: Problem) -> ReferenceSolution | None:
     if stated.signed_distance:
         return _signed_distance(problem, stated.signed_distance)
     if stated.solver:
-        settings = {**_named_alike(problem, stated.solver), **stated.settings}
+        settings = _solver_settings(problem, stated.solver)
         return _fitted(solve_reference(stated.solver, settings), problem, stated.solver)
     if stated.file:
         depends = {unknown.name: unknown.variables for unknown in problem.unknowns}
@@ -64,14 +65,39 @@ def make_reference(problem: Problem) -> ReferenceSolution | None:
     return _exact(problem, stated.exact)
 
 
-def _named_alike(problem: Problem, solver: str) -> dict[str, float]:
-    """The problem's parameters that have the names of a solver's settings: nu of Burgers' equation."""
+def told_solver(problem: Problem, solver: str) -> str:
+    """A reference solver with the coefficients that it takes: a problem's under other names are not among
+    them.
+
+    Raises:
+        UserError: no such solver, or no such setting.
+    """
+    given = _solver_settings(problem, solver)
+    _, settings = chosen_solver(solver, given)
+    taken = [f"{key} = {_short(value)}" for key, value in given.items()]
+    own = [
+        f"{key} = {_short(value)}"
+        for key, value in settings.items()
+        if key not in given and key not in NUMERICAL and value is not None
+    ]
+    given_words = f" with {', '.join(taken)}" if taken else ""
+    return f"solver {solver}{given_words}" + (f", by its own {', '.join(own)}" if own else "")
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, (int, float)) else str(value)
+
+
+def _solver_settings(problem: Problem, solver: str) -> dict[str, Any]:
+    """Those stated, and the problem's parameters that have the names of others: nu of Burgers' equation."""
+    assert problem.reference is not None
     _, settings = chosen_solver(solver)
-    return {
+    alike = {
         name: value
         for name, value in problem.true_parameters.items()
         if name in settings and name not in NUMERICAL
     }
+    return {**alike, **problem.reference.settings}
 
 
 def _signed_distance(problem: Problem, unknown: str) -> ReferenceSolution:
