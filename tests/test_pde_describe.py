@@ -67,7 +67,9 @@ data
 reference
     solver burgers_cole_hopf with nu = 0.002
 settings for solve
-    points=4000"""
+    points=4000
+warnings
+    only derivatives of k are asked for, so that any constant may be added; give a value at some place"""
 
 
 @pytest.fixture

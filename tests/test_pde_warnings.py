@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from user_errors import one_line_error
 
 from wsapps_pde.outputs.evaluation import told_solver
@@ -98,3 +99,44 @@ def test_a_solver_is_told_with_what_it_takes(tmp_path):
 
 def test_of_a_key_that_is_missing_the_file_is_named(tmp_path):
     one_line_error(lambda: read(tmp_path, HEAT, ("unknowns: [u]\n", "")), "mine.yaml: problem.unknowns")
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        '[{at: "x = 0", u: 0}, {at: "x = 0", "u - 1": 0}, {at: "x = 1", u: 0}]',
+        '[{at: "x = 0", u: 3}, {at: boundary, "2*u": 4}]',
+        '[{at: "x = 0", "u**2": 4}, {at: boundary, u: "1 + x"}]',
+    ],
+)
+def test_a_value_that_breaks_another_condition(tmp_path, conditions):
+    text = f"domain: {{x: [0, 1]}}\nunknowns: [u]\nresiduals: [u_xx]\nconditions: {conditions}\n"
+    (warning,) = read(tmp_path, text).warnings
+    assert "contradict each other" in warning
+    assert warning.endswith("at x = 0")
+
+
+def test_other_conditions_on_what_has_the_right_value(tmp_path):
+    text = "domain: {x: [0, 1]}\nunknowns: [u]\nresiduals: [u_xx]\n"
+    text += 'conditions: [{at: "x = 0", u: 2}, {at: boundary, "2*u": 4}, {at: "x = 0", "u*u_x": 4}]\n'
+    assert read(tmp_path, text).warnings == ()
+
+
+def test_what_only_has_derivatives_lacks_a_level(tmp_path):
+    text = "domain: {x: [0, 1]}\nunknowns: [u]\nresiduals: [u_xx - cos(pi*x)]\n"
+    text += "conditions: [{at: boundary, normal_derivative(u): 0}]\n"
+    (warning,) = read(tmp_path, text).warnings
+    assert "any constant may be added" in warning
+    assert read(tmp_path, text, ("u_xx -", "u_xx + u -")).warnings == ()
+    free = ("conditions", 'reference: {exact: {u: "-cos(pi*x)/pi**2"}, up_to_constant: u}\nconditions')
+    assert read(tmp_path, text, free).warnings == ()
+
+
+def test_what_is_known_at_the_end_of_the_time_may_be_open_at_its_start(tmp_path):
+    end = ('{at: "t = 0", u: "sin(pi*x)"}', '{at: "t = 1", u: "sin(pi*x)*exp(-a*pi**2)"}')
+    assert read(tmp_path, HEAT, end).warnings == ()
+    text = "domain: {t: [0, 1]}\nunknowns: [q]\nresiduals: [q_tt + q]\n"
+    both = 'conditions: [{at: "t = 0", q: 0}, {at: "t = 1", q: 1}]\n'
+    assert read(tmp_path, text + both).warnings == ()
+    (warning,) = read(tmp_path, text + both, (', {at: "t = 1", q: 1}', "")).warnings
+    assert "no initial condition for q_t" in warning

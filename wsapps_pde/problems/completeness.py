@@ -33,6 +33,7 @@ _GAP = 0.01  # part of a face that may be without a condition: corners, rounding
 def missing(problem: Problem) -> list[str]:
     """A line for each condition, equation or use that seems to be missing."""
     found = [*_of_the_whole(problem), *_unused(problem), *_without_boundary(problem), *_inside(problem)]
+    found += _without_level(problem)
     measured = problem.data.unknowns(problem.names) if problem.data else set()
     coefficients = max(0, len(problem.unknowns) - len(problem.residuals))
     for unknown in problem.unknowns:
@@ -104,6 +105,18 @@ def _unused(problem: Problem) -> Iterator[str]:
             yield f"the unknown {unknown.name} is not used"
 
 
+def _without_level(problem: Problem) -> Iterator[str]:
+    """Unknowns to which a constant may be added."""
+    free = problem.reference.up_to_constant if problem.reference else ()
+    for unknown in problem.unknowns:
+        asked = set().union(*(problem.wanted(unknown.name, of) for of in ("residuals", "conditions", "data")))
+        if asked and all(sum(index) for index in asked) and unknown.name not in free:
+            yield (
+                f"only derivatives of {unknown.name} are asked for, so that any constant may be added; "
+                "give a value at some place"
+            )
+
+
 def _inside(problem: Problem) -> Iterator[str]:
     """Walls named by a plane that runs on inside a domain which is no box."""
     for condition in problem.conditions:
@@ -139,6 +152,8 @@ def _initial(needs: _Needs) -> Iterator[str]:
     start = float(domain.bounds[domain.time, 0])
     points = domain.draw(_TRIED, PointSource("sobol", 0, "initial"))
     points[:, domain.time] = start
+    if _count_at_ends(needs, points) >= needs.orders["t"]:
+        return
     for order in range(needs.orders["t"]):
         stated = [c for c in needs.conditions if order in needs.time_orders(c)]
         free = _without(points, stated)
@@ -150,6 +165,16 @@ def _initial(needs: _Needs) -> Iterator[str]:
                 f"no initial condition for {what} at t = {start:.4g}{part}, and the equations are of order "
                 f"{needs.orders['t']} in t"
             )
+
+
+def _count_at_ends(needs: _Needs, points: Points) -> int:
+    """Of conditions at the start and at the end of the time: some problems state what is at the end."""
+    domain, ends = needs.problem.domain, 0
+    for end in domain.bounds[domain.time]:
+        points = points.copy()
+        points[:, domain.time] = end
+        ends += sum(bool(c.location.holds(points).mean() > 1 - _GAP) for c in needs.conditions)
+    return ends
 
 
 def _faces(needs: _Needs) -> Iterator[str]:

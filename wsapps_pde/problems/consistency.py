@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ def contradictions(problem: Problem) -> list[str]:
                 f"{first} and {second} contradict each other: {first.left.text}",
                 _scale(known, first, problem),
             )  # fmt: skip
+    for first, second in itertools.product(stated, known):
+        found += _against_value(first, second, problem, _scale(known, first, problem))
     for periodic in (c for c in problem.conditions if isinstance(c, Periodic)):
         for first, second in itertools.product(placed, placed):
             if first.left.steps == second.left.steps:
@@ -116,7 +118,7 @@ def _worst(
     first: Expression,
     second: Expression,
     points: Points,
-    constants: Mapping[str, float],
+    constants: Mapping[str, Any],
     variables: tuple[str, ...],
     start: str,
     scale: float,
@@ -137,10 +139,26 @@ def _worst(
 
 
 def _values(
-    expression: Expression, points: Points, constants: Mapping[str, float], variables: tuple[str, ...]
+    expression: Expression, points: Points, constants: Mapping[str, Any], variables: tuple[str, ...]
 ) -> NDArray[np.float64]:
     values = {**constants, **dict(zip(variables, points.T, strict=True))}
     return expression.on_arrays(values, len(points)).astype(float)
+
+
+def _against_value(first: Condition, second: Condition, problem: Problem, scale: float) -> Iterator[str]:
+    """The line, if a value that is given breaks another condition on it, as u = 0 does 2*u = 4."""
+    name = first.left.single_name
+    zeroth = (name, (0,) * len(problem.variables))
+    if second.left.single_name or second.derivatives(problem.names.unknowns, problem.variables) != {zeroth}:
+        return
+    assert name is not None
+    points = _shared(first, second)
+    value = _values(first.right, points, problem.constants, problem.variables)
+    known = {**problem.constants, name: value}
+    yield from _worst(
+        second.left, second.right, points, known, problem.variables,
+        f"{first} and {second} contradict each other: {second.left.text}", scale,
+    )  # fmt: skip
 
 
 def _not_periodic(
