@@ -105,3 +105,18 @@ def test_extreme_eigenvalues_of_a_field(fitted):
     assert 1 <= figures.condition_at_least <= float(whole.max() / whole.min()) * (1 + 1e-6)
     assert figures.converged > 3
     assert hessian_figures(*fitted, steps=9) == hessian_figures(*fitted, steps=9)
+
+
+def test_large_float32_matrices_are_not_ended_by_rounding():
+    size = 200_000
+    diagonal = torch.linspace(1e-3, 1.0, size)
+    found = lanczos(lambda vector: diagonal * vector, torch.ones(size), 30)
+    assert len(found.values) == 30
+    assert float(found.values[-1]) == pytest.approx(1.0, abs=3e-3)
+
+
+def test_parameters_that_do_nothing_have_no_curvature():
+    field = SinusoidalField(1, 1, 8, 1)
+    field.idle = torch.nn.Parameter(torch.ones(3))
+    x = torch.linspace(-1, 1, 20)[:, None]
+    assert hessian_figures(field, x, torch.sin(3 * x), steps=10).largest > 0

@@ -77,3 +77,11 @@ def test_what_is_no_line():
     for shape in ((3,), (2, 3)):
         with pytest.raises(ValueError, match="lines, points"):
             line_spectrum(np.zeros(shape), 1.0)
+
+
+def test_a_field_of_double_precision_has_a_spectrum():
+    torch.manual_seed(0)
+    field = SinusoidalField(2, 1, 8)
+    single = field_spectrum(field, 2, lines=2, points=64)
+    double = field_spectrum(field.double(), 2, lines=2, points=64)
+    np.testing.assert_allclose(double.power, single.power, rtol=1e-3, atol=1e-9)

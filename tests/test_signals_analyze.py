@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from types import SimpleNamespace
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure as Canvas
 from user_errors import one_line_error
 
+from wsapps.analysis import field_spectrum
 from wsapps.config import default_config_dir, load_config
+from wsapps.fields import SinusoidalField
 from wsapps_signals import analyze
-from wsapps_signals.analysis import trade, trajectory
+from wsapps_signals.analysis import harmonics, trade, trajectory
 from wsapps_signals.analysis.config import AnalyzeConfig
+from wsapps_signals.analysis.curvature import _condition
 from wsapps_signals.analysis.finding import Finding, kept
 from wsapps_signals.analysis.scaling import Scaling, all_scalings, scalings
 from wsapps_signals.analysis.subject import Subject
@@ -222,3 +227,31 @@ def test_a_part_is_made_once(tmp_path):
     assert math.isnan(second.metrics["x"])
     (tmp_path / "part.json").write_text("{}")
     one_line_error(lambda: kept(tmp_path, "part", make), "part.json", "delete it")
+
+
+def test_a_spectrum_is_made_with_lines_fine_enough_for_it(monkeypatch):
+    """At alpha 4 a field of one coordinate reaches beyond what 4,096 points tell apart."""
+    asked = []
+
+    def watched(field, in_features, *, points, **settings):
+        asked.append(points)
+        return field_spectrum(field, in_features, points=points, **settings)
+
+    monkeypatch.setattr(harmonics, "field_spectrum", watched)
+    coordinates = torch.linspace(-1, 1, 50)[:, None]
+    subject = SimpleNamespace(
+        signal=SimpleNamespace(coordinates=coordinates),
+        field=lambda scaling, seed: SinusoidalField(1, 1, 64, 3, alpha=scaling.factor),
+    )
+    low = harmonics._mean_spectrum(subject, Scaling("weights", 1.0))
+    assert set(asked) == {4096}
+    high = harmonics._mean_spectrum(subject, Scaling("weights", 5.0))
+    assert max(asked) > 4096
+    assert high.centroid > 3 * low.centroid
+
+
+def test_a_condition_number_that_rounding_sets_is_a_bound():
+    assert _condition({"kernel/condition": 8e12, "kernel/rank": 434.0, "kernel/rows": 512.0}).startswith(
+        "at least 8e+12"
+    )
+    assert _condition({"kernel/condition": 30.0, "kernel/rank": 512.0, "kernel/rows": 512.0}) == "30"

@@ -98,7 +98,7 @@ def _trained_parts(subject: Subject, trajectories: list[Trajectory], run: Run) -
         kept(folder, "learning_curves", lambda: trade.learning_curves(trajectories)),
         kept(folder, "pareto", lambda: trade.pareto(trajectories)),
         kept(folder, "selection", lambda: trade.selection(trajectories, config.tolerance)),
-        kept(folder, "kernel", lambda: curvature.kernel(trajectories, config.kernel_points)),
+        kept(folder, "kernel", lambda: curvature.kernel(trajectories)),
     ]
 
 

@@ -57,7 +57,8 @@ def hessian_figures(
         seed: of the starting vector.
     """
     product, size = hessian_product(field, coordinates_ND, values_NC, dtype)
-    start = torch.randn(size, generator=generator(seed, "lanczos"), dtype=torch.float64).to(dtype)
+    start = torch.randn(size, generator=generator(seed, "lanczos"), dtype=torch.float64)
+    start = start.to(next(field.parameters()).device, dtype)
     ritz = lanczos(product, start, steps)
     converged = ritz.converged(tolerance).abs()
     condition = float(converged.max() / converged.min()) if len(converged) else float("nan")
@@ -73,10 +74,9 @@ def hessian_product(
     """
     field = deepcopy(field).to(dtype)
     parameters = [parameter for parameter in field.parameters() if parameter.requires_grad]
-    sizes = [parameter.numel() for parameter in parameters]
-    batches = list(
-        zip(coordinates_ND.to(dtype).split(_BATCH), values_NC.to(dtype).split(_BATCH), strict=True)
-    )
+    sizes, device = [parameter.numel() for parameter in parameters], next(field.parameters()).device
+    points, targets = coordinates_ND.to(device, dtype), values_NC.to(device, dtype)
+    batches = list(zip(points.split(_BATCH), targets.split(_BATCH), strict=True))
 
     @torch.enable_grad()
     def product(vector_P: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ def hessian_product(
         total = torch.zeros_like(vector_P)
         for coordinates, values in batches:
             loss = (field(coordinates) - values).square().sum() / values_NC.numel()
-            gradient = torch.autograd.grad(loss, parameters, create_graph=True)
+            gradient = torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
             along = torch.stack([(g * v).sum() for g, v in zip(gradient, parts, strict=True)]).sum()
             second = torch.autograd.grad(along, parameters, allow_unused=True, materialize_grads=True)
             total += torch.cat([part.reshape(-1) for part in second])

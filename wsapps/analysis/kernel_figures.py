@@ -110,6 +110,7 @@ class KernelWatch:
             "kernel/condition": figures.condition,
             "kernel/largest": figures.largest,
             "kernel/rank": float(figures.rank),
+            "kernel/rows": float(len(kernel)),
             "kernel/alignment": figures.alignment,
             "kernel/centred_alignment": figures.centred_alignment,
         }

@@ -67,7 +67,8 @@ def lanczos(product: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> R
         beta = float(image.norm())
         beside.append(beta)
         scale = max(max(abs(entry) for entry in diagonal), max(beside))
-        if beta <= len(start) * torch.finfo(start.dtype).eps * scale:
+        # Rounding of a product of n terms; n eps would end float32 after a few steps of a large matrix.
+        if beta <= len(start) ** 0.5 * torch.finfo(start.dtype).eps * scale:
             break
         vector = image / beta
     return _ritz(diagonal, beside)

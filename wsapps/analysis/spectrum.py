@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from wsapps.seeding import generator
 
@@ -91,8 +91,10 @@ def field_spectrum(
     coordinates_LPD = places_LD[:, None, :].repeat(1, points, 1)
     for line in range(lines):
         coordinates_LPD[line, :, line % in_features] = steps_P.float()
+    parameters = field.parameters() if isinstance(field, nn.Module) else iter(())
+    like = next(parameters, coordinates_LPD)  # the precision and the device that the field has
     with torch.no_grad():
-        values_LPC = torch.stack([field(line_PD) for line_PD in coordinates_LPD])
+        values_LPC = torch.stack([field(line_PD.to(like)) for line_PD in coordinates_LPD])
     samples = values_LPC.double().movedim(2, 1).reshape(-1, points).cpu().numpy()
     return line_spectrum(samples, 2 * half_side)
 

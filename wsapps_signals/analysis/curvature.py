@@ -15,7 +15,7 @@ from wsapps_signals.analysis.subject import Subject
 from wsapps_signals.analysis.trajectory import Trajectory
 
 
-def kernel(trajectories: Sequence[Trajectory], points: int) -> tuple[Finding, Canvas]:
+def kernel(trajectories: Sequence[Trajectory]) -> tuple[Finding, Canvas]:
     """Condition number and kernel-task alignment over steps, by factor, for both kinds of scaling."""
     canvas, panels = make_panels(
         [f"{WORDS[kind]}, {what}" for what in ("condition number", "alignment") for kind in KINDS]
@@ -37,8 +37,10 @@ def kernel(trajectories: Sequence[Trajectory], points: int) -> tuple[Finding, Ca
         panels[2 + column].set(ylabel="y'Ky / (|K| |y|^2), y less its mean")
     for panel in panels:
         panel.set(xlabel="step")
+    rows = next(iter(ends.values()))[0].get("kernel/rows", math.nan)
     text = (
-        f"{_condition_words(ends)} {_alignment_words(ends)} {points} fitted samples, float64, the first seed."
+        f"{_condition_words(ends)} {_alignment_words(ends)} {rows:.0f} rows, one a fitted sample "
+        "and channel, float64, the first seed."
     )
     metrics = {}
     for (kind, factor), (first, last) in ends.items():
@@ -84,21 +86,29 @@ def hessian(subject: Subject) -> tuple[Finding, Canvas]:
 
 
 def _condition_words(ends: dict[tuple[Kind, float], tuple[dict[str, float], dict[str, float]]]) -> str:
-    def words(kind: Kind, place: int) -> tuple[float, float]:
-        best = min(
-            (pair[place]["kernel/condition"], factor) for (k, factor), pair in ends.items() if k == kind
+    def words(kind: Kind, place: int) -> tuple[float, str]:
+        _, factor, look = min(
+            (pair[place]["kernel/condition"], factor, pair[place])
+            for (k, factor), pair in ends.items()
+            if k == kind
         )
-        return best[1], best[0]
+        return factor, _condition(look)
 
     siren = ends["weights", 1.0]
     (a, first), (b, last) = words("weights", 0), words("weights", 1)
     (c, rival_first), (d, rival_last) = words("frequency", 0), words("frequency", 1)
     return (
-        f"SIREN's kernel has the condition number {siren[0]['kernel/condition']:.2g} at initialisation and "
-        f"{siren[1]['kernel/condition']:.2g} at the end; the least of weight scaling are {first:.2g} (alpha "
-        f"{a:g}) and {last:.2g} (alpha {b:g}), of frequency scaling {rival_first:.2g} (gain {c:g}) and "
-        f"{rival_last:.2g} (gain {d:g})."
+        f"SIREN's kernel has the condition number {_condition(siren[0])} at initialisation and "
+        f"{_condition(siren[1])} at the end; the least of weight scaling are {first} (alpha "
+        f"{a:g}) and {last} (alpha {b:g}), of frequency scaling {rival_first} (gain {c:g}) and "
+        f"{rival_last} (gain {d:g})."
     )
+
+
+def _condition(look: dict[str, float]) -> str:
+    """In words: of a kernel without full rank only a bound is known, which rounding sets."""
+    bound = "at least " if look["kernel/rank"] < look.get("kernel/rows", 0.0) else ""
+    return f"{bound}{look['kernel/condition']:.2g}"
 
 
 def _alignment_words(ends: dict[tuple[Kind, float], tuple[dict[str, float], dict[str, float]]]) -> str:

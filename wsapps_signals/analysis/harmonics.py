@@ -16,7 +16,9 @@ from wsapps_signals.analysis.scaling import KINDS, Scaling, all_scalings, scalin
 from wsapps_signals.analysis.subject import Subject
 
 _ORDERS = (1, 3, 5)
-_NETWORKS, _LINE = 4, 4096
+_NETWORKS = 4
+_LINES = (4096, 16384, 65536)  # points, the more the higher a field's harmonics reach
+_FOLDED = 1e-3  # of the power above half of what a line resolves, up to which it will do
 
 
 def series(subject: Subject) -> tuple[Finding, Canvas]:
@@ -106,20 +108,25 @@ def _draw_harmonics(panel: Axes, alphas: np.ndarray, base: float) -> None:
 
 def _mean_spectrum(subject: Subject, scaling: Scaling) -> Spectrum:
     """Over networks; lines are long enough to hold many periods and fine enough for the highest harmonics."""
-    half_side = _half_side(subject)
-    spectra = [
-        field_spectrum(
-            subject.field(scaling, seed),
-            subject.signal.coordinates.shape[1],
-            half_side=half_side,
-            lines=8,
-            points=_LINE,
-            seed=seed,
-        )
-        for seed in range(_NETWORKS)
-    ]
-    power = np.mean([spectrum.power for spectrum in spectra], axis=0)
-    return Spectrum(spectra[0].frequencies, power)
+    half_side, found = _half_side(subject), None
+    for points in _LINES:
+        spectra = [
+            field_spectrum(
+                subject.field(scaling, seed),
+                subject.signal.coordinates.shape[1],
+                half_side=half_side,
+                lines=8,
+                points=points,
+                seed=seed,
+            )
+            for seed in range(_NETWORKS)
+        ]
+        power = np.mean([spectrum.power for spectrum in spectra], axis=0)
+        found = Spectrum(spectra[0].frequencies, power)
+        if found.part_above(found.frequencies[-1] / 2) <= _FOLDED:
+            break
+    assert found is not None
+    return found
 
 
 def _half_side(subject: Subject) -> float:
