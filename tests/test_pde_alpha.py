@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from heat_problem import HEAT_AND_EXACT as HEAT
 
 import wsapps.trainer
 from wsapps.accelerator import make_accelerator
@@ -21,17 +22,6 @@ TINY = [
     "trainer.max_steps=96", "trainer.compile=false", "trainer.log_every=4", "trainer.num_threads=1",
     "stages.descent=0.1", "auto_alpha.part=1", "auto_alpha.candidates=[1,1.5,2]", "alpha=auto",
 ]  # fmt: skip
-HEAT = """
-name: heat
-domain: {x: [0, 1], t: [0, 1]}
-unknowns: [u]
-parameters: {a: 0.1}
-residuals: ["u_t - a*u_xx"]
-conditions:
-  - {at: "t = 0", u: "sin(pi*x)"}
-  - {at: boundary, u: 0}
-reference: {exact: {u: "exp(-a*pi**2*t)*sin(pi*x)"}}
-"""
 
 
 pytestmark = pytest.mark.usefixtures("fresh_logging")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from heat_problem import HEAT
 
 from tests.user_errors import one_line_error
 from wsapps.config import default_config_dir, differences, from_yaml, to_yaml
@@ -27,17 +28,6 @@ QUIET = [
     "burgers", "burgers_inverse", "heat_1d", "helmholtz", "poisson_2d", "poisson_holes", "poisson_l_shape",
     "wave",
 ]  # fmt: skip
-
-HEAT = """
-name: heat
-domain: {x: [0, 1], t: [0, 1]}
-unknowns: [u]
-parameters: {a: 0.1}
-residuals: ["u_t - a*u_xx"]
-conditions:
-  - {at: "t = 0", u: "sin(pi*x)"}
-  - {at: boundary, u: 0}
-"""
 
 
 def written(folder: Path, text: str, *edits: tuple[str, str]) -> str:

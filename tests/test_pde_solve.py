@@ -15,6 +15,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+from heat_problem import HEAT_AND_EXACT as HEAT
 from safetensors.torch import load_file
 
 from wsapps.config import default_config_dir, from_yaml, load_config
@@ -34,17 +35,6 @@ TINY = [
     "trainer.max_steps=16", "trainer.compile=false", "trainer.log_every=4", "trainer.num_threads=1",
 ]  # fmt: skip
 
-HEAT = """
-name: heat
-domain: {x: [0, 1], t: [0, 1]}
-unknowns: [u]
-parameters: {a: 0.1}
-residuals: ["u_t - a*u_xx"]
-conditions:
-  - {at: "t = 0", u: "sin(pi*x)"}
-  - {at: boundary, u: 0}
-reference: {exact: {u: "exp(-a*pi**2*t)*sin(pi*x)"}}
-"""
 
 EXACT = 'exact: {u: "exp(-a*pi**2*t)*sin(pi*x)"}'
 

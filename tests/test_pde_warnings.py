@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from heat_problem import HEAT_AND_EXACT as HEAT
 from user_errors import one_line_error
 
-from wsapps_pde.outputs.evaluation import told_solver
+from wsapps_pde.outputs.solver_settings import told_solver
 from wsapps_pde.problems.problem_file import load_problem
 
-HEAT = """
-domain: {x: [0, 1], t: [0, 1]}
-unknowns: [u]
-parameters: {a: 0.1}
-residuals: ["u_t - a*u_xx"]
-conditions:
-  - {at: "t = 0", u: "sin(pi*x)"}
-  - {at: boundary, u: 0}
-reference: {exact: {u: "exp(-a*pi**2*t)*sin(pi*x)"}}
-"""
 STEP = """
 domain: {space: {union: [{rectangle: {x: [0, 1], y: [0.5, 1]}}, {rectangle: {x: [1, 4], y: [0, 1]}}]}}
 unknowns: [u]
@@ -77,7 +68,10 @@ def test_an_equation_for_a_key_is_shown_how_it_is_written(tmp_path):
 def test_coordinates_are_in_the_order_in_which_they_are_declared(tmp_path):
     text = "domain: {r: [0, 1], t: [0, 2], z: [0, 1]}\nunknowns: [u]\nresiduals: [u_rr + u_zz + u_t]\n"
     assert read(tmp_path, text).variables == ("r", "z", "t")
-    assert read(tmp_path, HEAT, ("{x: [0, 1], t: [0, 1]}", "{t: [0, 1], x: [0, 1]}")).variables == ("x", "t")
+    assert read(tmp_path, HEAT, ("{x: [0, 1], t: [0, 1]}", "{t: [0, 1], x: [0, 1]}")).variables == (
+        "x",
+        "t",
+    )
 
 
 def test_columns_that_are_not_separated_by_commas(tmp_path):

@@ -15,7 +15,7 @@ from wsapps_pde.language.mapping import is_number
 from wsapps_pde.language.notation import derivative, mathematical
 from wsapps_pde.language.python_term import Term
 from wsapps_pde.language.symbols import MultiIndex
-from wsapps_pde.outputs.evaluation import told_solver
+from wsapps_pde.outputs.solver_settings import told_solver
 from wsapps_pde.problems.conditions import AnyLocation, Condition, Periodic
 from wsapps_pde.problems.parameters import Parameter
 from wsapps_pde.problems.problem import Problem

@@ -25,9 +25,10 @@ from wsapps_pde.config import SolveConfig, make_objective
 from wsapps_pde.learning.figures import estimated_errors, held_out_residuals, residuals
 from wsapps_pde.learning.moving import MovingObjective
 from wsapps_pde.learning.windows import train_windows
-from wsapps_pde.outputs.evaluation import compare, make_reference, told_solver
+from wsapps_pde.outputs.evaluation import compare, make_reference
 from wsapps_pde.outputs.run_files import write_outputs
 from wsapps_pde.outputs.solution_file import save_solution
+from wsapps_pde.outputs.solver_settings import told_solver
 from wsapps_pde.problems.conditions import Condition
 from wsapps_pde.problems.problem import Problem
 from wsapps_pde.problems.problem_file import load_problem_config

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +19,11 @@ from wsapps.errors import UserError
 from wsapps_pde.language.expressions import Expression
 from wsapps_pde.language.functions import NUMPY_FUNCTIONS
 from wsapps_pde.outputs.reference_checks import mismatches
+from wsapps_pde.outputs.solver_settings import solver_settings
 from wsapps_pde.problems.picture import is_picture, read_picture
 from wsapps_pde.problems.problem import Problem
 from wsapps_pde.references import read_reference, solve_reference
-from wsapps_pde.references.settings import NUMERICAL
 from wsapps_pde.references.solution import ReferenceSolution, grid_points, relative_l2
-from wsapps_pde.references.solvers import chosen_solver
 from wsapps_pde.solution.windowed import AnySolution, unknown_values
 
 Array = NDArray[np.float64]
@@ -53,7 +51,7 @@ def make_reference(problem: Problem) -> ReferenceSolution | None:
     if stated.signed_distance:
         return _signed_distance(problem, stated.signed_distance)
     if stated.solver:
-        settings = _solver_settings(problem, stated.solver)
+        settings = solver_settings(problem, stated.solver)
         return _fitted(solve_reference(stated.solver, settings), problem, stated.solver)
     if stated.file:
         depends = {unknown.name: unknown.variables for unknown in problem.unknowns}
@@ -63,41 +61,6 @@ def make_reference(problem: Problem) -> ReferenceSolution | None:
             return _picture(problem, path)
         return _fitted(read_reference(path, problem.variables, depends, outside_nan), problem, str(path))
     return _exact(problem, stated.exact)
-
-
-def told_solver(problem: Problem, solver: str) -> str:
-    """A reference solver with the coefficients that it takes: a problem's under other names are not among
-    them.
-
-    Raises:
-        UserError: no such solver, or no such setting.
-    """
-    given = _solver_settings(problem, solver)
-    _, settings = chosen_solver(solver, given)
-    taken = [f"{key} = {_short(value)}" for key, value in given.items()]
-    own = [
-        f"{key} = {_short(value)}"
-        for key, value in settings.items()
-        if key not in given and key not in NUMERICAL and value is not None
-    ]
-    given_words = f" with {', '.join(taken)}" if taken else ""
-    return f"solver {solver}{given_words}" + (f", by its own {', '.join(own)}" if own else "")
-
-
-def _short(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, (int, float)) else str(value)
-
-
-def _solver_settings(problem: Problem, solver: str) -> dict[str, Any]:
-    """Those stated, and the problem's parameters that have the names of others: nu of Burgers' equation."""
-    assert problem.reference is not None
-    _, settings = chosen_solver(solver)
-    alike = {
-        name: value
-        for name, value in problem.true_parameters.items()
-        if name in settings and name not in NUMERICAL
-    }
-    return {**alike, **problem.reference.settings}
 
 
 def _signed_distance(problem: Problem, unknown: str) -> ReferenceSolution:
