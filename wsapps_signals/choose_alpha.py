@@ -66,18 +66,17 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
 def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module) -> tuple[Choice, float]:
     """Look at all candidates and take the largest that will do; also the cost as a part of the run.
 
-    A run that is too small for it keeps alpha = 1, which alone is looked at, since few samples are memorised
-    by larger ones anyway; one that is too small even for that looks at none. Args as :func:`chosen`.
+    A small run looks at as many of the smallest as it can afford, since few samples are memorised by larger
+    ones anyway; one that can afford none keeps alpha = 1. Args as :func:`chosen`.
     """
     part, alphas = config.auto_alpha.part, looked_at(config.auto_alpha.candidates)
     samples = int(mask.sum())
     points = config.points.drawn(samples) or samples
     run = float(points * _steps_of_run(config, signal, field, points))
-    if samples < 2 or _cost(1, samples) > part * run:
+    affordable = [count for count in range(1, len(alphas) + 1) if _cost(count, samples) <= part * run]
+    if samples < 2 or not affordable:
         return untried(f"looking at samples would cost more than {part:g} of so small a run"), 0.0
-    alone = _cost(len(alphas), samples) > part * run
-    if alone:
-        alphas = [REFERENCE]  # whether samples are too sparse for it is known then
+    alphas = alphas[: max(affordable)]  # of 1 alone it is known whether samples are too sparse for it
     tiles = field.tiles if isinstance(field, TiledField) else None
     sizes = signal.coordinates.shape[1], signal.values.shape[1]
 
@@ -86,10 +85,10 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
 
     seen, seed = (signal.coordinates[mask], signal.values[mask]), config.trainer.seed
     choice = alpha_by_samples(make, *seen, alphas, tiles, seed, POINTS)
-    if alone:
+    if alphas == [REFERENCE]:
         fate = f"chosen; looking at others would cost more than {part:g} of so small a run"
         choice = replace(choice, verdicts=[replace(choice.chosen, fate=fate)])
-    return choice, _cost(len(alphas), samples) / run
+    return choice, _cost(len(choice.verdicts), samples) / run
 
 
 def _cost(alphas: int, samples: int) -> float:

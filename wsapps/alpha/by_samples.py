@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from wsapps.alpha.interpolation import Interpolation, interpolation, left_out
 from wsapps.alpha.patches import alpha_patches
-from wsapps.alpha.prediction import choose_predicted
+from wsapps.alpha.prediction import LEAST_EXPLAINED, choose_predicted
 from wsapps.alpha.rule import REFERENCE, Choice
 from wsapps.seeding import generator, seed_global
 
@@ -36,7 +36,8 @@ def alpha_by_samples(
 ) -> Choice:
     """The largest alpha whose fields interpolate these samples: see :func:`choose_predicted`.
 
-    Torch's global generator is left as it was.
+    They are looked at from 1 upwards, to the first that would memorise. Torch's global generator is left as
+    it was.
 
     Args:
         make_field: a new field of an alpha, drawn from torch's global generator.
@@ -48,7 +49,8 @@ def alpha_by_samples(
     """
     patches = alpha_patches(coordinates_ND, values_NC, tiles, PATCHES, points, seed)
     found, missed, variance = {}, 0.0, float(values_NC.var(dim=0).mean()) or 1.0
-    for alpha in looked_at(candidates):
+    alphas = looked_at(candidates)
+    for alpha in alphas:
         with torch.random.fork_rng(devices=[]):
             seed_global(seed, "init")
             field = make_field(alpha)
@@ -60,7 +62,9 @@ def alpha_by_samples(
             statistics.fmean(look.explained for look in looks),
             statistics.fmean(look.left_out for look in looks) / variance,
         )
-        if alpha == REFERENCE and len(looked_at(candidates)) > 1:
+        if found[alpha].explained < LEAST_EXPLAINED:
+            break  # and less is explained by larger ones
+        if alpha == REFERENCE and len(alphas) > 1:
             more = alpha_patches(coordinates_ND, values_NC, tiles, VALUE_PATCHES, points, seed)
             missed = statistics.fmean(left_out(field, *patch) for patch in more) / variance
     return choose_predicted(found, missed)
