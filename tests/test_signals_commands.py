@@ -93,7 +93,7 @@ def test_a_fit_improves_with_steps(picture, tmp_path):
     for steps in (1, 150):
         out = tmp_path / str(steps)
         arguments = [f"path={picture}", f"out={out}", "method.width=32", f"trainer.max_steps={steps}"]
-        assert fit.main([*arguments, "trainer.optimizer.lr=1e-3"]) == 0
+        assert fit.main([*arguments, "trainer.optimizer.lr=1e-3", "projection.enabled=true"]) == 0
         scores.append(json.loads((out / "metrics.json").read_text())["psnr"])
     assert scores[1] > scores[0] + 10
 
