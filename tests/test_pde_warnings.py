@@ -134,3 +134,10 @@ def test_what_is_known_at_the_end_of_the_time_may_be_open_at_its_start(tmp_path)
     assert read(tmp_path, text + both).warnings == ()
     (warning,) = read(tmp_path, text + both, (', {at: "t = 1", q: 1}', "")).warnings
     assert "no initial condition for q_t" in warning
+
+
+def test_two_conditions_at_the_start_are_no_condition_at_the_end(tmp_path):
+    text = "domain: {t: [0, 1]}\nunknowns: [q]\nresiduals: [q_tt + q]\n"
+    text += 'conditions: [{at: "t = 0", q: 1}, {at: "t = 0", "2*q": 2}]\n'
+    (warning,) = read(tmp_path, text).warnings
+    assert "no initial condition for q_t" in warning

@@ -152,8 +152,12 @@ def _initial(needs: _Needs) -> Iterator[str]:
     start = float(domain.bounds[domain.time, 0])
     points = domain.draw(_TRIED, PointSource("sobol", 0, "initial"))
     points[:, domain.time] = start
-    if _count_at_ends(needs, points) >= needs.orders["t"]:
-        return
+    open_ = list(_open_at_start(needs, points, start))
+    yield from open_[_count_at_end(needs, points) :]
+
+
+def _open_at_start(needs: _Needs, points: Points, start: float) -> Iterator[str]:
+    domain = needs.problem.domain
     for order in range(needs.orders["t"]):
         stated = [c for c in needs.conditions if order in needs.time_orders(c)]
         free = _without(points, stated)
@@ -167,14 +171,14 @@ def _initial(needs: _Needs) -> Iterator[str]:
             )
 
 
-def _count_at_ends(needs: _Needs, points: Points) -> int:
-    """Of conditions at the start and at the end of the time: some problems state what is at the end."""
-    domain, ends = needs.problem.domain, 0
-    for end in domain.bounds[domain.time]:
-        points = points.copy()
-        points[:, domain.time] = end
-        ends += sum(bool(c.location.holds(points).mean() > 1 - _GAP) for c in needs.conditions)
-    return ends
+def _count_at_end(needs: _Needs, points: Points) -> int:
+    """Conditions at the end of the time alone: some problems state what is there, in place of a start."""
+    end = points.copy()
+    end[:, needs.problem.domain.time] = needs.problem.domain.bounds[needs.problem.domain.time, 1]
+    return sum(
+        bool(c.location.holds(end).mean() > 1 - _GAP and not c.location.holds(points).any())
+        for c in needs.conditions
+    )
 
 
 def _faces(needs: _Needs) -> Iterator[str]:

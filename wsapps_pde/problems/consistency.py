@@ -41,7 +41,7 @@ def contradictions(problem: Problem) -> list[str]:
                 _scale(known, first, problem),
             )  # fmt: skip
     for first, second in itertools.product(stated, known):
-        found += _against_value(first, second, problem, _scale(known, first, problem))
+        found += _against_value(first, second, problem, known)
     for periodic in (c for c in problem.conditions if isinstance(c, Periodic)):
         for first, second in itertools.product(placed, placed):
             if first.left.steps == second.left.steps:
@@ -145,7 +145,9 @@ def _values(
     return expression.on_arrays(values, len(points)).astype(float)
 
 
-def _against_value(first: Condition, second: Condition, problem: Problem, scale: float) -> Iterator[str]:
+def _against_value(
+    first: Condition, second: Condition, problem: Problem, known: list[Condition]
+) -> Iterator[str]:
     """The line, if a value that is given breaks another condition on it, as u = 0 does 2*u = 4."""
     name = first.left.single_name
     zeroth = (name, (0,) * len(problem.variables))
@@ -154,10 +156,10 @@ def _against_value(first: Condition, second: Condition, problem: Problem, scale:
     assert name is not None
     points = _shared(first, second)
     value = _values(first.right, points, problem.constants, problem.variables)
-    known = {**problem.constants, name: value}
+    values = {**problem.constants, name: value}
     yield from _worst(
-        second.left, second.right, points, known, problem.variables,
-        f"{first} and {second} contradict each other: {second.left.text}", scale,
+        second.left, second.right, points, values, problem.variables,
+        f"{first} and {second} contradict each other: {second.left.text}", _scale(known, first, problem),
     )  # fmt: skip
 
 

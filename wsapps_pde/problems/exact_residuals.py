@@ -13,13 +13,14 @@ from torch import Tensor
 
 from wsapps.derivatives import autograd_derivatives
 from wsapps_pde.language.expressions import Expression
-from wsapps_pde.language.functions import TORCH_FUNCTIONS
+from wsapps_pde.language.functions import torch_functions
 from wsapps_pde.language.symbols import derivative_name
 from wsapps_pde.space.drawing import PointSource
 
 if TYPE_CHECKING:
     from wsapps_pde.problems.problem import Problem
 
+_FUNCTIONS = torch_functions(torch.float64)
 _TRIED = 256  # points of the domain
 _AGREE = 1e-3  # of the size of a residual's terms
 _SHAKE = 0.5  # by how much terms are changed to see their size, which the residual alone does not tell
@@ -72,7 +73,7 @@ def _columns(problem: Problem, coordinates_ND: Tensor) -> dict[str, Tensor]:
 
 
 def _on(expression: Expression, values: Mapping[str, Tensor | float], count: int) -> Tensor:
-    found = torch.as_tensor(expression.evaluate(values, TORCH_FUNCTIONS), dtype=torch.float64)
+    found = torch.as_tensor(expression.evaluate(values, _FUNCTIONS), dtype=torch.float64)
     return found.expand(count)
 
 
