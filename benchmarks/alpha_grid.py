@@ -19,17 +19,15 @@ from torch import Tensor, nn
 
 from wsapps.alpha import REFERENCE, Curve
 from wsapps.atomic import write_json
-from wsapps.field_objective import FieldObjective
 from wsapps.finite import Diverged
 from wsapps.metrics import psnr
 from wsapps.prediction import predict
-from wsapps.projection import output_solver
 from wsapps.trainer import Trainer
-from wsapps_signals.config import build_sampler, fit_config
-from wsapps_signals.fit import FitProblem, load_signal, make_problem
+from wsapps_signals.config import fit_config
+from wsapps_signals.fit import FitProblem, load_signal, make_problem, make_training
 from wsapps_signals.kinds.signal import Signal
 
-ALPHAS = (1.0, 1.125, 1.25, 1.375, 1.5, 1.75, 2.0, 2.5, 3.0)
+ALPHAS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 KODAK = (
     "p51_mustang", "market_place", "hats", "sailboats", "two_macaws", "barn_and_pond", "girl_in_red",
     "monument", "red_door", "mountain_chalet", "sailboat_at_pier", "stone_building",
@@ -135,10 +133,10 @@ def grid_curve(file: Path, problem: FitProblem, alpha: float, accelerator: Accel
 
 
 def _train(problem: FitProblem, alpha: float, accelerator: Accelerator) -> dict[str, object]:
-    config, signal, mask, field = problem.config, problem.signal, problem.mask, problem.field
-    last = config.trainer.last_step
+    signal, mask, field = problem.signal, problem.mask, problem.field
+    last = problem.config.trainer.last_step
     assert last is not None
-    sampler, settings = build_sampler(config, signal, mask, field, accelerator.device)
+    sampler, objective, settings = make_training(problem, accelerator.device)
     settings.log_every, settings.evaluate_every = 1, max(1, last // _LOOKS)
     held_out = signal.coordinates[~mask], signal.values[~mask]
 
@@ -151,8 +149,6 @@ def _train(problem: FitProblem, alpha: float, accelerator: Accelerator) -> dict[
         looks.append((float(trainer.step), score()))
         return {}
 
-    solver = output_solver(field, sampler, config.projection)
-    objective = FieldObjective(field, signal.peak, solver)
     trainer = Trainer(settings, objective, sampler, look, accelerator=accelerator)
     diverged, began = False, time.process_time()
     try:

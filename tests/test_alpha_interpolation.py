@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from wsapps.alpha import alpha_by_samples, alpha_patches, interpolation
-from wsapps.alpha.interpolation import _between, left_out, left_out_errors
+from wsapps.alpha.interpolation import _between, inner_errors, left_out_errors
+from wsapps.alpha.prediction import LEAST_BESIDE_EDGES, LEAST_EXPLAINED
 from wsapps.analysis import tangent_kernel_reference
 from wsapps.fields import SinusoidalField
 
@@ -78,7 +79,7 @@ def test_a_constant_is_never_missed():
     )
 
 
-@pytest.mark.parametrize(("frequency", "least", "most"), [(3, 1.0, 1.0), (150, 1.375, 2.5)])
+@pytest.mark.parametrize(("frequency", "least", "most"), [(3, 1.0, 1.0), (150, 1.25, 2.5)])
 def test_alpha_follows_the_signal_and_not_its_density_alone(frequency, least, most):
     """2,000 samples are dense enough for alpha 2 whatever they show; smooth ones are better off without."""
     x = torch.linspace(-1, 1, 2000)[:, None]
@@ -94,15 +95,18 @@ def test_errors_alone_are_those_of_the_whole_look():
     values = torch.rand(30, 3)
     whole = interpolation(field, x, values, generator).left_out
     assert whole > 0
-    assert left_out(field, x, values) == pytest.approx(whole, rel=1e-6)
+    errors = inner_errors(field, x, values)
+    assert errors.shape == (10, 3)
+    assert float(errors.square().mean()) == pytest.approx(whole, rel=1e-6)
 
 
-def test_noise_keeps_alpha_at_one_whatever_its_density():
+@pytest.mark.parametrize("edges", [False, True])
+def test_of_a_few_edges_more_is_asked_than_of_what_is_rough_everywhere(edges: bool):
     x = torch.linspace(-1, 1, 2000)[:, None]
     noise = torch.rand(2000, 1, generator=torch.Generator().manual_seed(0))
-    choice = alpha_by_samples(lambda alpha: SinusoidalField(1, 1, 64, 2, alpha=alpha), x, noise)
-    assert choice.alpha == 1
-    assert choice.verdicts[1].held_out > 0.995  # dense
+    values = (x > 0.1).float() if edges else noise
+    choice = alpha_by_samples(lambda alpha: SinusoidalField(1, 1, 64, 2, alpha=alpha), x, values)
+    assert choice.floor == (LEAST_BESIDE_EDGES if edges else LEAST_EXPLAINED)
 
 
 def test_an_offset_between_channels_changes_nothing():

@@ -20,7 +20,7 @@ from wsapps.alpha import (
     write_record,
 )
 from wsapps.alpha.interpolation import Interpolation
-from wsapps.alpha.prediction import LEAST_EXPLAINED
+from wsapps.alpha.prediction import LEAST_EVEN, LEAST_EXPLAINED, LEAST_SOLVED
 
 STEPS = 64
 
@@ -158,13 +158,21 @@ def test_predictions_of_a_smooth_signal_take_a_small_alpha():
     assert "rougher than the signal" in told(choose_predicted(looks(1e-4, 2.1e-4)))[1]
 
 
-def test_of_a_signal_that_samples_do_not_resolve_alpha_stays_one():
-    looks = {1.0: Interpolation(1.0, 0.5), 1.5: Interpolation(1.0, 0.5)}
-    assert choose_predicted(looks, missed=0.9).alpha == 1.5
-    choice = choose_predicted(looks, missed=1.0)
-    assert choice.alpha == 1.0
+def test_of_a_signal_that_is_smooth_but_for_edges_more_is_asked():
+    looks = {1.0: Interpolation(1.0, 0.5), 1.5: Interpolation(0.9995, 0.5), 2.0: Interpolation(0.98, 0.5)}
+    assert choose_predicted(looks, evenness=LEAST_EVEN).alpha == 2.0
+    choice = choose_predicted(looks, evenness=LEAST_EVEN - 1e-6)
+    assert choice.alpha == 1.5
     assert not choice.memorises
-    assert told(choice)[1].endswith(": the signal is rougher than its samples")
+    assert told(choice)[2].endswith(": the signal is smooth but for a few edges")
+
+
+def test_what_memorises_is_told_by_alpha_one():
+    dense = {1.0: Interpolation(0.9999, 1.0), 1.5: Interpolation(LEAST_EXPLAINED, 1.0)}
+    choice = choose_predicted(dense)
+    assert (choice.alpha, choice.memorises) == (1.5, False)
+    sparse = {1.0: Interpolation(LEAST_SOLVED - 1e-6, 1.0), 1.5: Interpolation(0.9, 1.0)}
+    assert choose_predicted(sparse).memorises
 
 
 def test_a_record_is_kept(tmp_path):

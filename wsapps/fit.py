@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from wsapps.alpha import alpha_by_samples
 from wsapps.cpu import keep_freed_pages
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.sinusoidal import SinusoidalField
+from wsapps.fitting_rate import fitting_rate
 from wsapps.optimizer import fitting_optimizer
 from wsapps.projection import ProjectionConfig, output_solver
 from wsapps.samplers import parts_for, step_in_parts
@@ -36,7 +38,7 @@ def fit(
     steps: int | None = None,
     seconds: float | None = None,
     points: int | None = None,
-    lr: float = 2e-4,
+    lr: float | None = None,
     solve_output: bool | None = None,
     seed: int = 0,
     compile: bool = False,
@@ -59,7 +61,8 @@ def fit(
         field: another module to train in its stead, in place and in its own precision.
         steps, seconds: when to stop, whichever comes first; 150 steps where neither is given.
         points: points a step; None takes all in every step.
-        lr: Adam's learning rate at the start, from where it falls as a cosine to a fiftieth.
+        lr: Adam's learning rate at the start, from where it falls as a cosine to a fiftieth. None takes
+            what suits the width and what the untrained field explains; see :mod:`wsapps.fitting_rate`.
         solve_output: keep the output layer at the least-squares solution, where the field is
             ``output(features(x))`` with a linear output and there are enough samples; see
             :mod:`wsapps.projection`. None does where the choice of alpha finds that fields interpolate, and
@@ -88,7 +91,7 @@ def fit(
         seed=seed,
         accumulate=parts,
         compile=compile,
-        optimizer=fitting_optimizer(lr),
+        optimizer=fitting_optimizer() if lr is None else fitting_optimizer(lr),
     )
     sampler = step_in_parts(coordinates_ND, values_NC, points, parts, seed)
     peak = float(values_NC.abs().max()) or 1.0
@@ -104,9 +107,12 @@ def fit(
                     solve_output = False
             seed_global(seed, "init")
             field = make(1.0 if alpha is None else alpha)
+        field.to(accelerator.device)
         solver = output_solver(field, batches, ProjectionConfig(enabled=solve_output))
         objective = FieldObjective(field, peak, solver)
         try:
+            if lr is None:
+                config = replace(config, optimizer=fitting_optimizer(fitting_rate(field, solver)))
             Trainer(config, objective, batches, accelerator=accelerator, show_progress=progress).fit()
             objective.finish()
         finally:

@@ -12,6 +12,7 @@ Shapes: K samples, F features and a column of ones, C values.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,7 @@ _FEWEST = 4
 _MANY = 4
 _FEW = 16  # samples at which it is seen whether a field is linear in its output
 _LARGE = 30.0  # root mean square of the field then
+_ROUNDING = 1e-6  # of values, relative, below which they do not vary
 _LAST_RIDGE = 1e-6  # at most, of the last solution: nothing is learned after it
 
 
@@ -88,6 +90,22 @@ class OutputSolver:
     def solve(self, step: int) -> None:
         """Set the output layer for the features at this step's draw."""
         self._solve([self._drawn(step, 0, 1)], self.ridge)
+
+    @torch.no_grad()
+    def missed(self) -> float:
+        """The part of the values' deviation that the features of now leave, root mean square, in [0, 1].
+
+        At the first step's draw, for which the output layer is set. 0 where values do not vary.
+        """
+        self.solve(0)
+        batch = self._drawn(0, 0, 1)
+        values_KC = batch["values"]
+        weights_K1 = batch.get("weights", values_KC.new_ones(len(values_KC)))[:, None]
+        errors_KC = self.field(batch["coordinates"]) - values_KC
+        mean_C = (weights_K1 * values_KC).sum(dim=0) / weights_K1.sum()
+        parts = (errors_KC, values_KC - mean_C, values_KC)
+        left, varied, whole = (float((weights_K1 * part.square()).sum()) for part in parts)
+        return math.sqrt(left / varied) if varied > _ROUNDING**2 * whole else 0.0
 
     def finish(self) -> None:
         """Set the output layer for all samples, with hardly any penalty, and give it back to whoever trains

@@ -53,7 +53,7 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
 
     def look() -> Found:
         choice, cost = choose_alpha(config, signal, mask, field)
-        return choice, [], {"part_of_the_run": cost, "memorises": choice.memorises}
+        return choice, [], {"part_of_the_run": cost}
 
     chosen_once(run, look)
     record = on_main(run.accelerator, lambda: read_record(run.folder.path) or {})

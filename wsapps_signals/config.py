@@ -26,7 +26,7 @@ from wsapps_signals.holdout import Holdout
 from wsapps_signals.kinds.all_kinds import SIGNALS
 from wsapps_signals.kinds.signal import Signal
 
-ALPHA = "method.alpha"  # the setting that alpha=auto chooses
+ALPHA, RATE = "method.alpha", "trainer.optimizer.lr"  # what alpha=auto and lr=auto choose
 
 
 @dataclass
@@ -73,6 +73,11 @@ class FitConfig:
         default="auto",
     )
     auto_alpha: AutoAlphaConfig = field(default_factory=lambda: AutoAlphaConfig(list(CANDIDATES)))
+    lr: Literal["auto"] | None = doc(
+        "auto chooses trainer.optimizer.lr by the width and by what the field explains before it is trained, "
+        "where its output layer is solved for; null takes trainer.optimizer.lr, as that setting does",
+        default="auto",
+    )
     match_width: int | None = doc(
         "choose method.width so that the field has as many parameters as a sine network of this width",
         default=None,
@@ -105,8 +110,15 @@ class FitConfig:
 
 def fit_config(arguments: Sequence[str]) -> FitConfig:
     """The configuration that ``wsapps_signals.fit`` has with these ``key=value``; raises UserError."""
-    overrides = with_auto_alpha(arguments, ALPHA)
+    overrides = with_choices(arguments)
     return load_config(FitConfig, "fit", config_dir=default_config_dir("signals"), overrides=overrides)
+
+
+def with_choices(arguments: Sequence[str]) -> list[str]:
+    """Arguments of a fit in which ``alpha`` and ``lr`` are null where what they choose is given."""
+    arguments = with_auto_alpha(["lr=auto" if each == f"{RATE}=auto" else each for each in arguments], ALPHA)
+    given = {argument.partition("=")[0] for argument in arguments}
+    return [*arguments, "lr=null"] if RATE in given and "lr" not in given else arguments
 
 
 def build_field(config: FitConfig, signal: Signal) -> tuple[nn.Module, Any]:

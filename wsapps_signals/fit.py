@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
 from wsapps.accelerator import make_accelerator
-from wsapps.alpha import with_auto_alpha
 from wsapps.alpha.fallback import with_fallback
 from wsapps.atomic import write_json
 from wsapps.command import run_command
@@ -24,14 +24,16 @@ from wsapps.export import save_field
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.matching import parameter_count
 from wsapps.finite import Diverged
+from wsapps.fitting_rate import fitting_rate
 from wsapps.metrics import psnr
 from wsapps.pictures import save_png
 from wsapps.prediction import predict, shared_prediction
 from wsapps.projection import output_solver
 from wsapps.run import Run, describe_device, open_run
-from wsapps.trainer import Trainer
+from wsapps.samplers import PointSampler
+from wsapps.trainer import Trainer, TrainerConfig
 from wsapps_signals.choose_alpha import chosen
-from wsapps_signals.config import ALPHA, FitConfig, build_field, build_sampler
+from wsapps_signals.config import FitConfig, build_field, build_sampler, with_choices
 from wsapps_signals.holdout import training_mask
 from wsapps_signals.kinds.all_kinds import SIGNALS
 from wsapps_signals.kinds.signal import Signal
@@ -43,7 +45,7 @@ PROGRAM = "python -m wsapps_signals.fit"
 
 def fit(arguments: Sequence[str]) -> None:
     """The command's body; ``arguments`` are ``key=value``."""
-    arguments = with_auto_alpha(arguments, ALPHA)
+    arguments = with_choices(arguments)
     config = load_or_help(FitConfig, "fit", "signals", PROGRAM, arguments)
     if config is None:
         return
@@ -104,10 +106,8 @@ def fit_signal(problem: FitProblem, run: Run) -> dict[str, float]:
 def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
     accelerator, folder = run.accelerator, run.folder
     config, signal, mask, field = problem.config, problem.signal, problem.mask, problem.field
-    sampler, trainer_config = build_sampler(config, signal, mask, field, accelerator.device)
+    sampler, objective, trainer_config = make_training(problem, accelerator.device)
     parameters = parameter_count(field)
-    solver = output_solver(field, sampler, config.projection)
-    objective = FieldObjective(field, signal.peak, solver)
     trainer = Trainer(
         trainer_config,
         objective,
@@ -121,7 +121,7 @@ def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
         config.method.name, signal.title, len(sampler), parameters,
         describe_device(accelerator.device), folder.path,
     )  # fmt: skip
-    if solver is not None:
+    if objective.solver is not None:
         run.say("its output layer is solved for in every step (projection.enabled=false trains it)")
     result = trainer.fit()
     objective.finish()
@@ -134,6 +134,7 @@ def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
             "parameters": parameters,
             "field_bytes": size,
             "bits_per_point": 8 * size / len(signal.coordinates),
+            "lr": trainer_config.optimizer.lr,
             **run.usual_metrics(result),
         }
         if config.alpha == "auto":
@@ -151,6 +152,22 @@ def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
     run.say("%s", ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     run.say("pictures: %s", folder.path / "index.html")
     return scores
+
+
+def make_training(
+    problem: FitProblem, device: torch.device
+) -> tuple[PointSampler, FieldObjective, TrainerConfig]:
+    """Batches, loss, and the trainer's settings with micro-batches and a learning rate that suit the field.
+
+    The field is moved to the device, and where its output layer is solved for, that is set.
+    """
+    config, field = problem.config, problem.field.to(device)
+    sampler, trainer = build_sampler(config, problem.signal, problem.mask, field, device)
+    solver = output_solver(field, sampler, config.projection)
+    if config.lr == "auto":
+        optimizer = replace(trainer.optimizer, lr=fitting_rate(field, solver))
+        trainer = replace(trainer, optimizer=optimizer)
+    return sampler, FieldObjective(field, problem.signal.peak, solver), trainer
 
 
 def _scores(signal: Signal, field: nn.Module, mask: Tensor, accelerator: Accelerator) -> dict[str, float]:

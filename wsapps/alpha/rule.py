@@ -54,22 +54,20 @@ class Choice:
         floor: least held-out score: that of alpha = 1 at the end less the tolerance; without trials the least
             part explained.
         verdicts: on every candidate, by alpha.
+        memorises: whether samples are too sparse even for the chosen alpha, which is then 1 for want of a
+            better one.
     """
 
     alpha: float
     target: float
     floor: float
     verdicts: list[Verdict]
+    memorises: bool = False
 
     @property
     def chosen(self) -> Verdict:
         """The verdict on the chosen alpha."""
         return next(verdict for verdict in self.verdicts if verdict.alpha == self.alpha)
-
-    @property
-    def memorises(self) -> bool:
-        """Whether not even the chosen alpha has what is asked: alpha = 1, for want of a better one."""
-        return self.chosen.held_out < self.floor
 
 
 def untried(why: str) -> Choice:

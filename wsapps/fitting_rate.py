@@ -1,0 +1,53 @@
+"""The learning rate that suits a fit: by the field's width, and by what it explains before it is trained.
+
+Adam moves every weight by the rate, and a neuron hears all of a layer's, so that the rate falls as the width
+grows (Yang et al., "Tensor Programs V", NeurIPS 2021, table 3, on hidden weights under Adam). A signal that
+the untrained field explains but for a small rest is spoiled by steps that others need. Both were measured:
+docs/experiments.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from torch import nn
+
+from wsapps.fields.sinusoidal import SinusoidalField
+from wsapps.optimizer import USUAL_FITTING_RATE
+from wsapps.projection import OutputSolver
+
+#: The rate times the width.
+RATE_BY_WIDTH = 0.128
+#: The part of the signal's deviation that a field may leave at the start, from where on the rate is halved as
+#: the rest is.
+WELL_EXPLAINED = 0.1
+_MOST_HALVINGS = 3
+
+_log = logging.getLogger("wsapps")
+
+
+def fitting_rate(field: nn.Module, solver: OutputSolver | None) -> float:
+    """Adam's rate at the start for a new field whose output layer is solved for.
+
+    Halvings are whole, so that rounding on another device hardly ever changes the rate. Where nothing is
+    solved for, or the field is no :class:`SinusoidalField`, it is :data:`USUAL_FITTING_RATE`.
+
+    Args:
+        field: at initialisation; its output layer is set, as the first step will set it.
+        solver: of the field, or None.
+    """
+    if solver is None or not isinstance(field, SinusoidalField):
+        return USUAL_FITTING_RATE
+    missed = solver.missed()
+    halvings = _halvings(missed)
+    rate = RATE_BY_WIDTH / field.output.in_features / 2**halvings
+    why = f", for the untrained field leaves {missed:.1e} of the deviation" if halvings else ""
+    _log.info("learning rate %.2g%s", rate, why)
+    return rate
+
+
+def _halvings(missed: float) -> int:
+    if not missed > 0:  # explained to the last digit, or NaN
+        return _MOST_HALVINGS if missed == 0 else 0
+    return min(max(round(math.log2(WELL_EXPLAINED / missed)), 0), _MOST_HALVINGS)
