@@ -28,7 +28,7 @@ def test_it_is_what_kriging_from_the_samples_explains():
         gain = torch.linalg.solve(kernel[:8, :8], kernel[:8, place])
         parts.append(float(kernel[place, :8] @ gain / kernel[place, place]))
     assert 0.1 < explained(field, x) < 0.99
-    assert explained(field, x) == pytest.approx(sum(parts) / 8, abs=1e-3)
+    assert explained(field, x) == pytest.approx(sorted(parts)[3], abs=1e-3)  # the median
 
 
 def test_places_lie_between_different_inner_samples():

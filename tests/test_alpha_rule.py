@@ -20,7 +20,7 @@ from wsapps.alpha import (
     write_record,
 )
 from wsapps.alpha.interpolation import Interpolation
-from wsapps.alpha.prediction import LEAST_EVEN, LEAST_EXPLAINED, LEAST_SOLVED
+from wsapps.alpha.prediction import LEAST_BESIDE_EDGES, LEAST_EVEN, LEAST_EXPLAINED, LEAST_SOLVED
 
 STEPS = 64
 
@@ -159,7 +159,11 @@ def test_predictions_of_a_smooth_signal_take_a_small_alpha():
 
 
 def test_of_a_signal_that_is_smooth_but_for_edges_more_is_asked():
-    looks = {1.0: Interpolation(1.0, 0.5), 1.5: Interpolation(0.9995, 0.5), 2.0: Interpolation(0.98, 0.5)}
+    looks = {
+        1.0: Interpolation(1.0, 0.5),
+        1.5: Interpolation(LEAST_BESIDE_EDGES, 0.5),
+        2.0: Interpolation(0.98, 0.5),
+    }
     assert choose_predicted(looks, evenness=LEAST_EVEN).alpha == 2.0
     choice = choose_predicted(looks, evenness=LEAST_EVEN - 1e-6)
     assert choice.alpha == 1.5

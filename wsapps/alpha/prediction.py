@@ -10,16 +10,16 @@ from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 
 # All are measured: docs/analysis.md.
 #: The least part between samples that they explain where fields interpolate a rough signal.
-LEAST_EXPLAINED = 0.97
+LEAST_EXPLAINED = 0.95
 #: And one that is smooth but for a few edges, where all that a field adds shows.
-LEAST_BESIDE_EDGES = 0.999
+LEAST_BESIDE_EDGES = 0.9997
 #: The part under which, with alpha = 1, solving for the output layer memorises.
 LEAST_SOLVED = 0.995
 #: How many times a sample's mean square error from its neighbours may be that of the best alpha: 3 dB.
 MOST_LEFT_OUT = 2.0
 #: The best mean square error, as a part of the signal's variance, up to which that is asked. Where even the
 #: best is worse the samples hold noise and edges, of whose guesses a kernel without noise says little.
-SMOOTH = 1e-3
+SMOOTH = 3e-3
 #: The mean square error, as a part of the signal's variance, below which neighbours say all: there is nothing
 #: rough that a larger alpha would be sooner at.
 EXACT = 1e-8
