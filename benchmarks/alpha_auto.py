@@ -1,13 +1,14 @@
 """``alpha=auto`` against the same rule on the full grid of alphas, on small signals with half held out.
 
-    python benchmarks/alpha_auto.py DATA [--unseen] [--signals era5 lucy 00] [--piece 540] [--out DIR]
+    python benchmarks/alpha_auto.py DATA [--unseen | --fresh] [--signals era5 00] [--piece 540] [--out DIR]
 
-Pictures of 96x96, a map, meshes and sounds of about 9,216 samples, on which the bound of ``alpha=auto`` was
-chosen, or with ``--unseen`` signals of other sizes, densities and held-out parts, by which it was corrected;
-fields of width 128, otherwise the defaults of a fit. A whole run is made with each alpha, ascending until one
-is 3 dB worse than alpha = 1 between the samples; the rule on their curves is the grid's choice, of meshes
-among those that keep the IoU. ``alpha=auto`` sees what a run sees, the fitted part. Whole runs are kept: the
-command can be killed and called again.
+Pictures of 96x96, a map, meshes and sounds of about 9,216 samples, on which the bounds of ``alpha=auto`` were
+chosen, or with ``--unseen`` signals of other sizes, densities and held-out parts, by which they were
+corrected, or with ``--fresh`` others that were run once after that; fields of width 128, otherwise the
+defaults of a fit. A whole run is made with each alpha, ascending until one is 3 dB worse than alpha = 1
+between the samples; the rule on their curves is the grid's choice, of meshes among those that keep the IoU.
+``alpha=auto`` sees what a run sees, the fitted part. Whole runs are kept: the command can be killed and
+called again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from alpha_grid import SIGNALS, UNSEEN, grid_curve, grid_curves, problem_of
+from alpha_grid import FRESH, SIGNALS, UNSEEN, grid_curve, grid_curves, problem_of
 
 from wsapps.accelerator import make_accelerator
 from wsapps.alpha import REFERENCE, Curve, choose
@@ -62,7 +63,7 @@ def main() -> None:
     arguments = _parse()
     prepare_cpu(1)
     began, rows = time.monotonic(), []
-    for name in arguments.signals or (UNSEEN if arguments.unseen else SIGNALS):
+    for name in arguments.signals or (UNSEEN if arguments.unseen else FRESH if arguments.fresh else SIGNALS):
         rows.append(_row(name, arguments, make_accelerator()))
         print(_line(rows[-1]), flush=True)
         if arguments.piece is not None and time.monotonic() - began > arguments.piece:
@@ -76,8 +77,10 @@ def _parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="folder with kodak/, div2k/, era5/, mesh/ and audio/")
-    parser.add_argument("--signals", nargs="+", choices=[*SIGNALS, *UNSEEN], metavar="NAME")
-    parser.add_argument("--unseen", action="store_true", help="the second set of signals")
+    parser.add_argument("--signals", nargs="+", choices=[*SIGNALS, *UNSEEN, *FRESH], metavar="NAME")
+    others = parser.add_mutually_exclusive_group()
+    others.add_argument("--unseen", action="store_true", help="the second set of signals")
+    others.add_argument("--fresh", action="store_true", help="the third set of signals")
     parser.add_argument("--steps", type=int, default=150, help="of every run")
     parser.add_argument("--piece", type=float, help="seconds after which no other signal begins")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/alpha_auto"))
@@ -85,7 +88,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> Row:
-    settings, folder = (f"trainer.max_steps={arguments.steps}",), arguments.out / f"{arguments.steps}"
+    settings, folder = (f"trainer.max_steps={arguments.steps}",), arguments.out / f"{arguments.steps}-lr-auto"
     curves = list(grid_curves(folder, name, arguments.data, settings, accelerator))
     by_alpha = {curve.alpha: curve for curve in curves}
     grid = choose([curve for curve in curves if _keeps_the_iou(folder / name, curve.alpha)], TOLERANCE)
@@ -95,6 +98,8 @@ def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> 
     began = time.process_time()
     choice, cost = choose_alpha(*parts)
     seconds = time.process_time() - began
+    if choice.memorises and problem.config.projection.enabled is not False:
+        raise SystemExit(f"{name}: alpha=auto trains the output layer here, and the grid's runs solve for it")
     write_json(folder / name / "auto.json", asdict(choice))
     if choice.alpha not in by_alpha:
         problem = problem_of(name, arguments.data, (*settings, f"method.alpha={choice.alpha}"))

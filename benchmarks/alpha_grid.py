@@ -78,13 +78,37 @@ UNSEEN = {
     "t, random": (*_LEVELS, "signal.variable=t", "signal.level=1"),
     "lucy, 20000": (
         *("signal=occupancy", "signal.points=20000", "signal.grid=32", "holdout=random"),
-        "path=mesh/lucy.ply",
+        *("projection.enabled=false", "path=mesh/lucy.ply"),
     ),
     "bach, 2 s, random": (
         *("signal=audio", "signal.start=2", "signal.seconds=0.4", "signal.coordinate_scale=5.7"),
         *("holdout=random", "path=audio/bach.wav"),
     ),
     "bach, 6 s": (*_SOUND, "signal.start=6", "path=audio/bach.wav"),
+}
+#: Looked at once, after the bounds were what they are.
+FRESH = {
+    **{
+        f"{name}, one of four": (
+            *("signal=image", "signal.grey=true", "signal.max_side=160", "holdout=downsample"),
+            f"path=kodak/{name}.png",
+        )
+        for name in KODAK[::2]
+    },
+    **{
+        f"{name}, colour, random 96": (
+            *("signal=image", "signal.max_side=96", "holdout=random"),
+            f"path=div2k/{name}.png",
+        )
+        for name in DIV2K[::2]
+    },
+    **{
+        f"lego {view}": (*_PICTURE, f"path=nerf_synthetic/lego/test/r_{view}.png")
+        for view in (0, 48, 104, 152)
+    },
+    "z, every other": ("signal=sphere", _LEVELS[1], "signal.variable=z", "holdout=every_other"),
+    "bach, 3 s": (*_SOUND, "signal.start=3", "path=audio/bach.wav"),
+    "bach, 5 s, random": (*_SOUND[:-1], "holdout=random", "signal.start=5", "path=audio/bach.wav"),
 }
 COMMON = ("method.width=128",)
 _LOOKS = 15
@@ -93,7 +117,7 @@ _HOPELESS = 3.0  # dB under the held-out score of alpha = 1
 
 def problem_of(name: str, data: Path, settings: tuple[str, ...]) -> FitProblem:
     """A signal with its field and its training samples, as ``fit`` would make them."""
-    own = [s.replace("path=", f"path={data}/") for s in (SIGNALS | UNSEEN)[name]]
+    own = [s.replace("path=", f"path={data}/") for s in (SIGNALS | UNSEEN | FRESH)[name]]
     return problem_from([*COMMON, *own, *settings])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from wsapps.alpha import alpha_by_samples, alpha_patches, interpolation
+from wsapps.alpha import Choice, alpha_by_samples, alpha_patches, interpolation
 from wsapps.alpha.interpolation import _between, inner_errors, left_out_errors
 from wsapps.alpha.prediction import LEAST_BESIDE_EDGES, LEAST_EXPLAINED
 from wsapps.analysis import tangent_kernel_reference
@@ -107,6 +107,29 @@ def test_of_a_few_edges_more_is_asked_than_of_what_is_rough_everywhere(edges: bo
     values = (x > 0.1).float() if edges else noise
     choice = alpha_by_samples(lambda alpha: SinusoidalField(1, 1, 64, 2, alpha=alpha), x, values)
     assert choice.floor == (LEAST_BESIDE_EDGES if edges else LEAST_EXPLAINED)
+
+
+def test_a_disc_keeps_alpha_at_one_where_noise_of_its_density_does_not():
+    axis = torch.linspace(-1, 1, 68)
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1).reshape(-1, 2)
+    noise = torch.rand(len(grid), 1, generator=torch.Generator().manual_seed(0))
+    disc = (grid.norm(dim=1, keepdim=True) < 0.6).float()
+
+    def choice(values: torch.Tensor) -> Choice:
+        return alpha_by_samples(lambda alpha: SinusoidalField(2, 1, 128, 3, alpha=alpha), grid, values)
+
+    assert choice(noise).alpha == 1.25
+    assert choice(disc).alpha == 1.0
+    assert choice(disc).verdicts[1].fate == "the signal is smooth but for a few edges"
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.1, 10.0])
+def test_the_size_of_a_channel_decides_nothing(scale: float):
+    x = torch.linspace(-1, 1, 2000)[:, None]
+    noise = torch.rand(2000, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, scale])
+    assert (
+        alpha_by_samples(lambda a: SinusoidalField(1, 2, 64, 2, alpha=a), x, noise).floor == LEAST_EXPLAINED
+    )
 
 
 def test_an_offset_between_channels_changes_nothing():

@@ -175,8 +175,9 @@ def test_what_memorises_is_told_by_alpha_one():
     dense = {1.0: Interpolation(0.9999, 1.0), 1.5: Interpolation(LEAST_EXPLAINED, 1.0)}
     choice = choose_predicted(dense)
     assert (choice.alpha, choice.memorises) == (1.5, False)
-    sparse = {1.0: Interpolation(LEAST_SOLVED - 1e-6, 1.0), 1.5: Interpolation(0.9, 1.0)}
-    assert choose_predicted(sparse).memorises
+    sparse = {1.0: Interpolation(LEAST_SOLVED - 1e-6, 1.0), 1.5: Interpolation(0.99, 1.0)}
+    choice = choose_predicted(sparse)
+    assert (choice.alpha, choice.memorises) == (1.0, True)  # no larger one, whatever it explains
 
 
 def test_a_record_is_kept(tmp_path):

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+import re
+
 import pytest
 import torch
 
+import wsapps
+from wsapps.config import from_yaml, to_yaml
+from wsapps.errors import UserError
 from wsapps.fields import SinusoidalField
-from wsapps.fitting_rate import RATE_BY_WIDTH, fitting_rate
-from wsapps.optimizer import USUAL_FITTING_RATE
+from wsapps.fitting_rate import NARROWEST, RATE_BY_WIDTH, fitting_rate
 from wsapps.projection import ProjectionConfig, output_solver
 from wsapps.samplers import PointSampler
 from wsapps.seeding import seed_global
-from wsapps_signals.config import fit_config, with_choices
+from wsapps.trainer import Trainer, TrainerConfig
+from wsapps_signals.config import FitConfig, fit_config, with_choices
+from wsapps_signals.fit import load_signal, make_problem, make_training
+
+fit_module = importlib.import_module("wsapps.fit")  # wsapps.fit is the function
+TINY = ["signal.max_side=16", "signal.grey=true", "method.width=16", "method.hidden_layers=1", "alpha=null"]
+UNSOLVED = ["projection.enabled=false"]
 
 LINE = torch.linspace(-1, 1, 2000)[:, None]
 
@@ -47,9 +58,9 @@ def test_values_that_do_not_vary_leave_nothing():
     assert solver.missed() == 0
 
 
-@pytest.mark.parametrize("width", [16, 64])
-def test_the_rate_falls_with_the_width(width: int):
-    assert fitting_rate(*solver_for(noise(), width)) == pytest.approx(RATE_BY_WIDTH / width)
+@pytest.mark.parametrize(("width", "rate"), [(16, 1e-3), (128, 1e-3), (256, 5e-4), (320, 4e-4)])
+def test_the_rate_falls_with_the_width(width: int, rate: float):
+    assert fitting_rate(*solver_for(noise(), width)) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize(("rest", "halvings"), [(0.1, 0), (0.05, 1), (0.025, 2), (0.0125, 3), (1e-5, 3)])
@@ -59,13 +70,44 @@ def test_it_is_halved_as_what_is_left_halves(rest: float, halvings: int):
         explained = field.features(LINE)[:, :1]
     _, solver = solver_for(explained / explained.std() + rest * noise())
     assert solver.missed() == pytest.approx(rest, rel=0.1, abs=1e-3)
-    assert fitting_rate(field, solver) == pytest.approx(RATE_BY_WIDTH / 16 / 2**halvings)
+    assert fitting_rate(field, solver) == pytest.approx(RATE_BY_WIDTH / NARROWEST / 2**halvings)
 
 
-def test_other_fits_have_the_usual_rate():
+def test_for_other_fits_nothing_is_chosen():
     field, solver = solver_for(noise())
-    assert fitting_rate(field, None) == USUAL_FITTING_RATE
-    assert fitting_rate(torch.nn.Linear(1, 1), solver) == USUAL_FITTING_RATE
+    assert fitting_rate(field, None) is None
+    assert fitting_rate(torch.nn.Linear(1, 1), solver) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "rate"), [([], 1e-3), (["trainer.optimizer.lr=3e-3"], 3e-3), (UNSOLVED, 2e-4)]
+)
+def test_a_run_begins_with_it(tmp_path, settings: list[str], rate: float):
+    config = fit_config([*TINY, *settings])
+    problem = make_problem(config, load_signal(config))
+    _, objective, trainer = make_training(problem, torch.device("cpu"))
+    assert trainer.optimizer.lr == pytest.approx(rate)
+    assert (objective.solver is None) == (settings == UNSOLVED)
+
+
+@pytest.mark.parametrize(("given", "rate"), [(None, 1e-3), (3e-3, 3e-3)])
+def test_wsapps_fit_begins_with_it(monkeypatch, given: float | None, rate: float):
+    seen: list[TrainerConfig] = []
+
+    class Watched(Trainer):
+        def __init__(self, config: TrainerConfig, *args, **kwargs):
+            seen.append(config)
+            super().__init__(config, *args, **kwargs)
+
+    monkeypatch.setattr(fit_module, "Trainer", Watched)
+    wsapps.fit(LINE, noise(), width=16, hidden_layers=1, steps=1, lr=given, progress=False)
+    assert [config.optimizer.lr for config in seen] == pytest.approx([rate])
+
+
+def test_runs_from_before_keep_the_rate_that_they_had():
+    old = to_yaml(fit_config([])).replace("lr: auto\n", "", 1)
+    read = from_yaml(FitConfig, old, "config.yaml")
+    assert (read.lr, read.trainer.optimizer.lr) == (None, 2e-4)
 
 
 def test_a_rate_that_is_given_is_taken():
@@ -74,7 +116,23 @@ def test_a_rate_that_is_given_is_taken():
     assert given.lr is None
     assert given.trainer.optimizer.lr == 3e-3
     assert fit_config(["trainer.optimizer.lr=auto"]).lr == "auto"
-    assert fit_config(["trainer.optimizer.lr=3e-3", "lr=auto"]).lr == "auto"
+    assert fit_config(["trainer.optimizer.lr=3e-3", "lr=null"]).lr is None
     assert fit_config(["method=siren"]).lr == "auto"
     once = with_choices(["trainer.optimizer.lr=3e-3"])
     assert with_choices(once) == once
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["lr=1e-3"], "lr=1e-3: lr is auto or null; trainer.optimizer.lr=1e-3 sets the learning rate"),
+        (
+            ["lr=auto", "trainer.optimizer.lr=3e-3"],
+            "lr=auto chooses trainer.optimizer.lr, which is 3e-3 here",
+        ),
+        (["trainer.optimizer.lr=auto", "trainer.optimizer.lr=1"], "which is 1 here; leave one of them out"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(settings: list[str], said: str):
+    with pytest.raises(UserError, match=re.escape(said)):
+        fit_config(settings)

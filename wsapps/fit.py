@@ -91,7 +91,7 @@ def fit(
         seed=seed,
         accumulate=parts,
         compile=compile,
-        optimizer=fitting_optimizer() if lr is None else fitting_optimizer(lr),
+        optimizer=fitting_optimizer(lr),
     )
     sampler = step_in_parts(coordinates_ND, values_NC, points, parts, seed)
     peak = float(values_NC.abs().max()) or 1.0

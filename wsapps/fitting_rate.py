@@ -8,43 +8,35 @@ docs/experiments.md.
 
 from __future__ import annotations
 
-import logging
 import math
 
 from torch import nn
 
 from wsapps.fields.sinusoidal import SinusoidalField
-from wsapps.optimizer import USUAL_FITTING_RATE
 from wsapps.projection import OutputSolver
 
-#: The rate times the width.
-RATE_BY_WIDTH = 0.128
+#: The rate times the width, from width 128 on, where it is measured; narrower fields have the rate of that.
+RATE_BY_WIDTH, NARROWEST = 0.128, 128
 #: The part of the signal's deviation that a field may leave at the start, from where on the rate is halved as
 #: the rest is.
 WELL_EXPLAINED = 0.1
 _MOST_HALVINGS = 3
 
-_log = logging.getLogger("wsapps")
 
-
-def fitting_rate(field: nn.Module, solver: OutputSolver | None) -> float:
+def fitting_rate(field: nn.Module, solver: OutputSolver | None) -> float | None:
     """Adam's rate at the start for a new field whose output layer is solved for.
 
-    Halvings are whole, so that rounding on another device hardly ever changes the rate. Where nothing is
-    solved for, or the field is no :class:`SinusoidalField`, it is :data:`USUAL_FITTING_RATE`.
+    Halvings are whole, so that rounding on another device hardly ever changes the rate. None where nothing is
+    solved for, or the field is no :class:`SinusoidalField`: nothing was measured there.
 
     Args:
         field: at initialisation; its output layer is set, as the first step will set it.
         solver: of the field, or None.
     """
     if solver is None or not isinstance(field, SinusoidalField):
-        return USUAL_FITTING_RATE
-    missed = solver.missed()
-    halvings = _halvings(missed)
-    rate = RATE_BY_WIDTH / field.output.in_features / 2**halvings
-    why = f", for the untrained field leaves {missed:.1e} of the deviation" if halvings else ""
-    _log.info("learning rate %.2g%s", rate, why)
-    return rate
+        return None
+    rate = RATE_BY_WIDTH / max(field.output.in_features, NARROWEST)
+    return rate / 2 ** _halvings(solver.missed())
 
 
 def _halvings(missed: float) -> int:

@@ -46,12 +46,13 @@ class OptimizerConfig:
             raise ValueError(f"eps must be positive, got {self.eps}")
 
 
-#: Of fits whose rate is neither given nor chosen (:mod:`wsapps.fitting_rate`).
-USUAL_FITTING_RATE = 2e-4
+def fitting_optimizer(lr: float | None = None) -> OptimizerConfig:
+    """Of fits to all samples of a signal in every step; docs/experiments.md has what it was chosen from.
 
-
-def fitting_optimizer(lr: float = USUAL_FITTING_RATE) -> OptimizerConfig:
-    """Of fits to all samples of a signal in every step; docs/experiments.md has what it was chosen from."""
+    Args:
+        lr: None where it is neither given nor chosen (:mod:`wsapps.fitting_rate`).
+    """
+    lr = 2e-4 if lr is None else lr
     return OptimizerConfig(lr, schedule="cosine", final_lr_factor=0.02, beta1=0.95, beta1_first=0.5)
 
 

@@ -93,15 +93,16 @@ class OutputSolver:
 
     @torch.no_grad()
     def missed(self) -> float:
-        """The part of the values' deviation that the features of now leave, root mean square, in [0, 1].
+        """Solve at the first step's draw, and return the part of the values' deviation that is left there.
 
-        At the first step's draw, for which the output layer is set. 0 where values do not vary.
+        Root mean square, about 1 at most; 0 where values do not vary.
         """
         self.solve(0)
         batch = self._drawn(0, 0, 1)
-        values_KC = batch["values"]
-        weights_K1 = batch.get("weights", values_KC.new_ones(len(values_KC)))[:, None]
-        errors_KC = self.field(batch["coordinates"]) - values_KC
+        wide = widest_float(batch["values"].device)
+        values_KC = batch["values"].to(wide)
+        weights_K1 = batch.get("weights", values_KC.new_ones(len(values_KC))).to(wide)[:, None]
+        errors_KC = self.field(batch["coordinates"]).to(wide) - values_KC
         mean_C = (weights_K1 * values_KC).sum(dim=0) / weights_K1.sum()
         parts = (errors_KC, values_KC - mean_C, values_KC)
         left, varied, whole = (float((weights_K1 * part.square()).sum()) for part in parts)

@@ -76,7 +76,7 @@ class FitConfig:
     lr: Literal["auto"] | None = doc(
         "auto chooses trainer.optimizer.lr by the width and by what the field explains before it is trained, "
         "where its output layer is solved for; null takes trainer.optimizer.lr, as that setting does",
-        default="auto",
+        default=None,
     )
     match_width: int | None = doc(
         "choose method.width so that the field has as many parameters as a sine network of this width",
@@ -115,10 +115,19 @@ def fit_config(arguments: Sequence[str]) -> FitConfig:
 
 
 def with_choices(arguments: Sequence[str]) -> list[str]:
-    """Arguments of a fit in which ``alpha`` and ``lr`` are null where what they choose is given."""
+    """Arguments of a fit in which ``alpha`` and ``lr`` are null where what they choose is given.
+
+    Raises:
+        UserError: a learning rate is given, and it is to be chosen as well.
+    """
     arguments = with_auto_alpha(["lr=auto" if each == f"{RATE}=auto" else each for each in arguments], ALPHA)
-    given = {argument.partition("=")[0] for argument in arguments}
-    return [*arguments, "lr=null"] if RATE in given and "lr" not in given else arguments
+    given = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
+    chosen = given.get("lr", "null" if RATE in given else "auto")
+    if chosen not in ("auto", "null"):
+        raise UserError(f"lr={chosen}: lr is auto or null; {RATE}={chosen} sets the learning rate")
+    if chosen == "auto" and RATE in given:
+        raise UserError(f"lr=auto chooses {RATE}, which is {given[RATE]} here; leave one of them out")
+    return arguments if "lr" in given or chosen == "auto" else [*arguments, "lr=null"]
 
 
 def build_field(config: FitConfig, signal: Signal) -> tuple[nn.Module, Any]:

@@ -121,6 +121,8 @@ def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
         config.method.name, signal.title, len(sampler), parameters,
         describe_device(accelerator.device), folder.path,
     )  # fmt: skip
+    if trainer_config.optimizer.lr != config.trainer.optimizer.lr:
+        run.say("learning rate %.2g, by lr=auto (trainer.optimizer.lr= sets it)", trainer_config.optimizer.lr)
     if objective.solver is not None:
         run.say("its output layer is solved for in every step (projection.enabled=false trains it)")
     result = trainer.fit()
@@ -164,9 +166,9 @@ def make_training(
     config, field = problem.config, problem.field.to(device)
     sampler, trainer = build_sampler(config, problem.signal, problem.mask, field, device)
     solver = output_solver(field, sampler, config.projection)
-    if config.lr == "auto":
-        optimizer = replace(trainer.optimizer, lr=fitting_rate(field, solver))
-        trainer = replace(trainer, optimizer=optimizer)
+    rate = fitting_rate(field, solver) if config.lr == "auto" else None
+    if rate is not None:
+        trainer = replace(trainer, optimizer=replace(trainer.optimizer, lr=rate))
     return sampler, FieldObjective(field, problem.signal.peak, solver), trainer
 
 

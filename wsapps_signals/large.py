@@ -30,4 +30,5 @@ def suited(config: FitConfig, signal: Signal, arguments: Sequence[str]) -> FitCo
     if count <= config.large.above or not settings:
         return config
     _log.info("%s has %d points: %s (large.above= sets from where)", signal.title, count, " ".join(settings))
-    return fit_config([*settings, *arguments])
+    given = [argument for argument in arguments if argument != "lr=auto"]  # which settings of a kind have
+    return fit_config([*settings, *given])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from wsapps.alpha.interpolation import Interpolation, inner_errors, interpolation
 from wsapps.alpha.patches import alpha_patches
-from wsapps.alpha.prediction import LEAST_EXPLAINED, choose_predicted
+from wsapps.alpha.prediction import choose_predicted, least_explained
 from wsapps.alpha.rule import REFERENCE, Choice
 from wsapps.seeding import generator, seed_global
 
@@ -61,15 +61,20 @@ def alpha_by_samples(
             statistics.fmean(look.explained for look in looks),
             statistics.fmean(look.left_out for look in looks) / variance,
         )
-        if found[alpha].explained < LEAST_EXPLAINED:
+        if found[alpha].explained < least_explained(evenness):
             break  # and less is explained by larger ones
         if len(found) == 2:  # the smallest above 1
             more = alpha_patches(coordinates_ND, values_NC, tiles, VALUE_PATCHES, points, seed)
-            evenness = _evenness(torch.cat([inner_errors(field, *patch).flatten() for patch in more]))
+            evenness = _evenness(torch.cat([inner_errors(field, *patch) for patch in more]))
     return choose_predicted(found, evenness)
 
 
-def _evenness(errors: Tensor) -> float:
-    """The mean size of errors over their root mean square: 0.80 of normal ones, less where few are large."""
-    size = float(errors.square().mean().sqrt())
-    return float(errors.abs().mean()) / size if size > 0 else 1.0
+def _evenness(errors_IC: Tensor) -> float:
+    """The mean size of errors over their root mean square: 0.80 of normal ones, less where few are large.
+
+    Of every channel by itself, and the mean by their squares, so that channels may be of any size.
+    """
+    squares_C = errors_IC.square().mean(dim=0)
+    ratios_C = errors_IC.abs().mean(dim=0) / squares_C.sqrt().clamp(min=torch.finfo(errors_IC.dtype).tiny)
+    whole = float(squares_C.sum())
+    return float((ratios_C * squares_C).sum()) / whole if whole > 0 else 1.0

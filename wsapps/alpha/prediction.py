@@ -12,8 +12,8 @@ from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 #: The least part between samples that they explain where fields interpolate a rough signal.
 LEAST_EXPLAINED = 0.95
 #: And one that is smooth but for a few edges, where all that a field adds shows.
-LEAST_BESIDE_EDGES = 0.9997
-#: The part under which, with alpha = 1, solving for the output layer memorises.
+LEAST_BESIDE_EDGES = 0.997
+#: The part under which, with alpha = 1, solving for the output layer memorises; no larger alpha is asked for.
 LEAST_SOLVED = 0.995
 #: How many times a sample's mean square error from its neighbours may be that of the best alpha: 3 dB.
 MOST_LEFT_OUT = 2.0
@@ -26,6 +26,11 @@ EXACT = 1e-8
 #: The mean size of a sample's error from its neighbours, as a part of the root mean square, under which few
 #: samples make the error: edges, while neighbours say all others well.
 LEAST_EVEN = 0.62
+
+
+def least_explained(evenness: float) -> float:
+    """The part between samples that they must explain, for a signal of this evenness."""
+    return LEAST_EXPLAINED if evenness >= LEAST_EVEN else LEAST_BESIDE_EDGES
 
 
 def choose_predicted(found: Mapping[float, Interpolation], evenness: float = 1.0) -> Choice:
@@ -42,8 +47,9 @@ def choose_predicted(found: Mapping[float, Interpolation], evenness: float = 1.0
         found: of each candidate, alpha = 1 among them; ``left_out`` relative to the signal's variance.
         evenness: of errors with the smallest alpha above 1, mean size over root mean square, in [0, 1].
     """
-    least = LEAST_EXPLAINED if evenness >= LEAST_EVEN else LEAST_BESIDE_EDGES
-    dense = [a for a, look in found.items() if a > REFERENCE and look.explained >= least]
+    least, memorises = least_explained(evenness), found[REFERENCE].explained < LEAST_SOLVED
+    larger = [] if memorises else [alpha for alpha in found if alpha > REFERENCE]
+    dense = [alpha for alpha in larger if found[alpha].explained >= least]
     errors = {alpha: found[alpha].left_out for alpha in (REFERENCE, *dense)}
     best = min(errors.values())
     most = MOST_LEFT_OUT * best if best <= SMOOTH else math.inf
@@ -57,8 +63,8 @@ def choose_predicted(found: Mapping[float, Interpolation], evenness: float = 1.0
             fate = "chosen"
         elif alpha > chosen:
             fate = "rougher than the signal" if alpha in dense else "would memorise"
-            if alpha not in dense and look.explained >= LEAST_EXPLAINED:
+            if alpha in larger and alpha not in dense and look.explained >= LEAST_EXPLAINED:
                 fate = "the signal is smooth but for a few edges"
         error = math.sqrt(look.left_out)
         verdicts.append(Verdict(alpha, math.nan, math.nan, math.nan, look.explained, 0, fate, error))
-    return Choice(chosen, math.nan, least, verdicts, found[REFERENCE].explained < LEAST_SOLVED)
+    return Choice(chosen, math.nan, least, verdicts, memorises)

@@ -117,7 +117,7 @@ def cells_csv(outcomes: Sequence[Outcome]) -> str:
     writer.writerow(["signal", "method", "seed", "learning_rate", *names])
     for outcome in outcomes:
         cell = outcome.cell
-        rate = cell.config.trainer.optimizer.lr
+        rate = outcome.metrics.get("lr", cell.config.trainer.optimizer.lr)
         figures = [outcome.metrics.get(name, "") for name in names]
         writer.writerow([cell.signal, cell.method, cell.seed, rate, *figures])
     return stream.getvalue()
