@@ -1,6 +1,6 @@
 """``alpha=auto`` against the same rule on the full grid of alphas, on small signals with half held out.
 
-    python benchmarks/alpha_auto.py DATA [--unseen | --fresh] [--signals era5 00] [--piece 540] [--out DIR]
+    python benchmarks/alpha_auto.py DATA [--unseen | --fresh] [--signals era5 00] [--seed 0] [--out DIR]
 
 Pictures of 96x96, a map, meshes and sounds of about 9,216 samples, on which the bounds of ``alpha=auto`` were
 chosen, or with ``--unseen`` signals of other sizes, densities and held-out parts, by which they were
@@ -82,13 +82,15 @@ def _parse() -> argparse.Namespace:
     others.add_argument("--unseen", action="store_true", help="the second set of signals")
     others.add_argument("--fresh", action="store_true", help="the third set of signals")
     parser.add_argument("--steps", type=int, default=150, help="of every run")
+    parser.add_argument("--seed", type=int, default=0, help="of fields, draws and looks")
     parser.add_argument("--piece", type=float, help="seconds after which no other signal begins")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/alpha_auto"))
     return parser.parse_args()
 
 
 def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> Row:
-    settings, folder = (f"trainer.max_steps={arguments.steps}",), arguments.out / f"{arguments.steps}-lr-auto"
+    settings = (f"trainer.max_steps={arguments.steps}", f"trainer.seed={arguments.seed}")
+    folder = arguments.out / f"{arguments.steps}-lr-auto-seed-{arguments.seed}"
     curves = list(grid_curves(folder, name, arguments.data, settings, accelerator))
     by_alpha = {curve.alpha: curve for curve in curves}
     grid = choose([curve for curve in curves if _keeps_the_iou(folder / name, curve.alpha)], TOLERANCE)

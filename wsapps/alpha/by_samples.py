@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from wsapps.alpha.interpolation import Interpolation, inner_errors, interpolation
-from wsapps.alpha.patches import alpha_patches
+from wsapps.alpha.patches import alpha_patches, of_every_density
 from wsapps.alpha.prediction import choose_predicted, least_explained
 from wsapps.alpha.rule import REFERENCE, Choice
 from wsapps.seeding import generator, seed_global
 
 CANDIDATES = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
-PATCHES, POINTS = 8, 64
-#: For how even a signal is, of which a few patches say too little.
-VALUE_PATCHES = 64
+#: Patches of so many samples, by which it is seen how even a signal is; of these a few, from the densest to
+#: the sparsest, for what samples explain between them.
+VALUE_PATCHES, PATCHES, POINTS = 64, 8, 64
 
 
 def looked_at(candidates: Sequence[float]) -> list[float]:
@@ -47,15 +47,15 @@ def alpha_by_samples(
         seed: of patches, places and fields; fields of two alphas differ by the scaling alone.
         points: samples of a patch, of which there are eight.
     """
-    patches = alpha_patches(coordinates_ND, values_NC, tiles, PATCHES, points, seed)
+    patches = alpha_patches(coordinates_ND, values_NC, tiles, VALUE_PATCHES, points, seed)
+    few = of_every_density(patches, PATCHES)
     found, evenness, variance = {}, 1.0, float(values_NC.var(dim=0).mean()) or 1.0
     for alpha in looked_at(candidates):
         with torch.random.fork_rng(devices=[]):
             seed_global(seed, "init")
             field = make_field(alpha)
         looks = [
-            interpolation(field, *patch, generator(seed, "alpha", number))
-            for number, patch in enumerate(patches)
+            interpolation(field, *patch, generator(seed, "alpha", number)) for number, patch in enumerate(few)
         ]
         found[alpha] = Interpolation(
             statistics.fmean(look.explained for look in looks),
@@ -64,8 +64,7 @@ def alpha_by_samples(
         if found[alpha].explained < least_explained(evenness):
             break  # and less is explained by larger ones
         if len(found) == 2:  # the smallest above 1
-            more = alpha_patches(coordinates_ND, values_NC, tiles, VALUE_PATCHES, points, seed)
-            evenness = _evenness(torch.cat([inner_errors(field, *patch) for patch in more]))
+            evenness = _evenness(torch.cat([inner_errors(field, *patch) for patch in patches]))
     return choose_predicted(found, evenness)
 
 

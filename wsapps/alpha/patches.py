@@ -48,6 +48,17 @@ def alpha_patches(
     return patches
 
 
+def of_every_density(patches: Sequence[tuple[Tensor, Tensor]], count: int) -> list[tuple[Tensor, Tensor]]:
+    """So many of the patches, evenly from the densest to the sparsest, all of as many samples.
+
+    Samples may be dense in one place and sparse in another, as those of a shape near its surface; a few drawn
+    at random would see one of the two.
+    """
+    extents = torch.stack([(local_PD - local_PD.mean(dim=0)).norm(dim=1).mean() for local_PD, _ in patches])
+    order = extents.argsort(stable=True).tolist()
+    return [patches[order[(2 * part + 1) * len(order) // (2 * count)]] for part in range(count)]
+
+
 def _spacing(coordinates_ND: Tensor) -> Tensor:
     """Between the lines of a grid along each axis, ``(D,)``; ones where samples lie on none."""
     counts = [len(axis_N.unique()) for axis_N in coordinates_ND.T]

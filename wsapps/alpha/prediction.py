@@ -19,7 +19,7 @@ LEAST_SOLVED = 0.995
 MOST_LEFT_OUT = 2.0
 #: The best mean square error, as a part of the signal's variance, up to which that is asked. Where even the
 #: best is worse the samples hold noise and edges, of whose guesses a kernel without noise says little.
-SMOOTH = 3e-3
+SMOOTH = 5e-3
 #: The mean square error, as a part of the signal's variance, below which neighbours say all: there is nothing
 #: rough that a larger alpha would be sooner at.
 EXACT = 1e-8
