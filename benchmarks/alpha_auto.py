@@ -4,7 +4,7 @@
 
 Pictures of 96x96, a map, meshes and sounds of about 9,216 samples, on which the bounds of ``alpha=auto`` were
 chosen, or with ``--unseen`` signals of other sizes, densities and held-out parts, by which they were
-corrected, or with ``--fresh`` others that were run once after that; fields of width 128, otherwise the
+corrected, or with ``--fresh`` others that were run last; fields of width 128, otherwise the
 defaults of a fit. A whole run is made with each alpha, ascending until one is 3 dB worse than alpha = 1
 between the samples; the rule on their curves is the grid's choice, of meshes among those that keep the IoU.
 ``alpha=auto`` sees what a run sees, the fitted part. Whole runs are kept: the command can be killed and

@@ -86,7 +86,7 @@ UNSEEN = {
     ),
     "bach, 6 s": (*_SOUND, "signal.start=6", "path=audio/bach.wav"),
 }
-#: Looked at once, after the bounds were what they are.
+#: A third set, run last; its first four pictures and a sound moved two of the bounds.
 FRESH = {
     **{
         f"{name}, one of four": (

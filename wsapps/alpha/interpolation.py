@@ -51,9 +51,7 @@ def interpolation(
         generator: draws the places.
     """
     places_BD = _between(samples_PD, generator)
-    kernel = tangent_kernel(_FirstChannel(field), torch.cat([samples_PD, places_BD]))
-    sizes = kernel.diagonal().sqrt()
-    correlations = kernel / (sizes[:, None] * sizes)
+    correlations = _correlations(field, torch.cat([samples_PD, places_BD]))
     count = len(samples_PD)
     factor_PP, across_PB = _factor(correlations[:count, :count]), correlations[:count, count:]
     whitened_PB = torch.linalg.solve_triangular(factor_PP, across_PB, upper=False)
@@ -67,9 +65,7 @@ def inner_errors(field: nn.Module, samples_PD: Tensor, values_PC: Tensor) -> Ten
 
     Args as :func:`interpolation`, which costs three times as much.
     """
-    kernel = tangent_kernel(_FirstChannel(field), samples_PD)
-    sizes = kernel.diagonal().sqrt()
-    return _inner_errors(_factor(kernel / (sizes[:, None] * sizes)), samples_PD, values_PC)
+    return _inner_errors(_factor(_correlations(field, samples_PD)), samples_PD, values_PC)
 
 
 def left_out_errors(precision_PP: Tensor, values_PC: Tensor) -> Tensor:
@@ -84,6 +80,12 @@ def left_out_errors(precision_PP: Tensor, values_PC: Tensor) -> Tensor:
     # Of the precision when the mean is unknown, which has a row and a column less of rank.
     diagonal_P = precision_PP.diagonal() - weights_P.square() / weights_P.sum()
     return precision_PP @ (values_PC - mean_C) / diagonal_P[:, None]
+
+
+def _correlations(field: nn.Module, points_ND: Tensor) -> Tensor:
+    kernel = tangent_kernel(_FirstChannel(field), points_ND)
+    sizes = kernel.diagonal().sqrt()
+    return kernel / (sizes[:, None] * sizes)
 
 
 def _factor(correlations_PP: Tensor) -> Tensor:
