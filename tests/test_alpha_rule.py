@@ -6,6 +6,7 @@ import json
 import math
 
 import pytest
+import torch
 from user_errors import one_line_error
 
 from wsapps.alpha import (
@@ -20,7 +21,7 @@ from wsapps.alpha import (
     write_record,
 )
 from wsapps.alpha.interpolation import Interpolation
-from wsapps.alpha.prediction import LEAST_BESIDE_EDGES, LEAST_EVEN, LEAST_EXPLAINED, LEAST_SOLVED
+from wsapps.alpha.prediction import LEAST_EXPECTED, LEAST_SOLVED, NORMAL, evenness_of, expected
 
 STEPS = 64
 
@@ -127,57 +128,65 @@ def test_in_turn_ends_where_alpha_one_diverges():
     assert len(try_in_turn(lambda alpha: line(alpha, math.nan, 1), [1.5, 2], 0.5)) == 1
 
 
-def test_of_predictions_the_largest_alpha_that_interpolates_is_taken():
-    def look(explained: float, left_out: float = 1.0) -> Interpolation:
-        return Interpolation(explained, left_out)
+def look(left_open: float, left_out: float = 1.0) -> Interpolation:
+    """At samples that are all alike."""
+    return Interpolation(1 - left_open**2, left_open, left_out)
 
-    dense = {1.0: look(0.999), 1.5: look(0.8), 2.0: look(LEAST_EXPLAINED), 2.5: look(0.1), 0.5: look(1.0)}
-    choice = choose_predicted(dense)
-    assert (choice.alpha, choice.floor) == (2.0, LEAST_EXPLAINED)
-    assert choose_predicted({1.0: look(0.3), 2.0: look(0.1)}).alpha == 1.0
-    assert choose_predicted({1.0: look(0.3), 2.0: look(0.1)}).memorises
-    assert not choice.memorises
+
+def test_of_predictions_the_largest_alpha_that_loses_little_is_taken():
+    looks = {1.0: look(0.01), 1.5: look(0.1), 2.0: look(0.3), 2.5: look(0.9)}
+    choice = choose_predicted(looks, evenness=0.6)
+    assert expected(looks[1.5], 0.6) > LEAST_EXPECTED > expected(looks[2.0], 0.6)
+    assert (choice.alpha, choice.floor, choice.memorises) == (1.5, LEAST_EXPECTED, False)
     assert not untried("so small a run").memorises
-    said = told(choice)[-2]
-    assert "samples explain 10.0% of what is between them, and miss each other by 100.00%" in said
-    assert said.endswith(": would memorise")
+    said = told(choice)
+    assert "samples explain 19.0% of what is between them and miss each other by 100.00%" in said[-2]
+    assert said[-2].endswith(": would lose too much between samples")
+    assert f"{expected(looks[1.5], 0.6):+.2f} dB between them expected: chosen" in said[1]
+
+
+def test_less_is_expected_the_more_is_open_and_the_fewer_samples_make_the_error():
+    assert expected(look(0.1), 0.5) > expected(look(0.2), 0.5)
+    assert expected(look(0.1), 0.5) > expected(look(0.1), 0.2)
+    looks = {1.0: look(0.01), 1.5: look(0.1)}
+    assert choose_predicted(looks, evenness=0.6).alpha == 1.5
+    assert choose_predicted(looks, evenness=0.2).alpha == 1.0
+
+
+def test_evenness_is_that_of_normal_errors_or_less():
+    normal = torch.randn(100_000, 2, generator=torch.Generator().manual_seed(0))
+    assert evenness_of(normal) == pytest.approx(NORMAL, abs=0.01)
+    assert evenness_of(normal * torch.tensor([1.0, 1e-3])) == pytest.approx(NORMAL, abs=0.01)
+    assert evenness_of(normal.sign()) == NORMAL  # no more even than that, so that no look is worth a gain
+    assert expected(look(1.0), NORMAL) < LEAST_EXPECTED
+    few = torch.full((1000, 1), 0.01)
+    few[:10] = 1.0
+    assert evenness_of(few) == pytest.approx(0.1, rel=0.02)
+    assert evenness_of(torch.zeros(5, 3)) == NORMAL
+    assert evenness_of(torch.cat([normal[:, :1], torch.zeros(100_000, 1)], dim=1)) > 0.66
 
 
 def test_predictions_of_a_smooth_signal_take_a_small_alpha():
     def looks(*errors: float) -> dict[float, Interpolation]:
-        return {1 + 0.5 * index: Interpolation(1.0, error) for index, error in enumerate(errors)}
+        return {1 + 0.5 * index: look(0.0, error) for index, error in enumerate(errors)}
 
     assert choose_predicted(looks(1.9e-4, 1e-4, 2.1e-4)).alpha == 1.5
     # The best of all does not count where it would memorise.
-    assert choose_predicted({**looks(1.9e-4, 1e-4, 2.1e-4), 3.0: Interpolation(0.2, 1e-6)}).alpha == 1.5
+    assert choose_predicted({**looks(1.9e-4, 1e-4, 2.1e-4), 3.0: look(0.9, 1e-6)}).alpha == 1.5
     assert choose_predicted(looks(1e-4, 2.1e-4)).alpha == 1.0
     # Where the best is bad the guesses say nothing.
     assert choose_predicted(looks(1.9e-2, 1e-2, 2.1e-2)).alpha == 2.0
-    exact = {1.0: Interpolation(1.0, 1e-7), 1.5: Interpolation(1.0, 9e-9), 2.0: Interpolation(1.0, 1e-12)}
-    assert choose_predicted(exact).alpha == 1.5
+    assert choose_predicted(looks(1e-7, 9e-9, 1e-12)).alpha == 1.5
     assert "rougher than the signal" in told(choose_predicted(looks(1e-4, 2.1e-4)))[1]
 
 
-def test_of_a_signal_that_is_smooth_but_for_edges_more_is_asked():
-    looks = {
-        1.0: Interpolation(1.0, 0.5),
-        1.5: Interpolation(LEAST_BESIDE_EDGES, 0.5),
-        2.0: Interpolation(0.98, 0.5),
-    }
-    assert choose_predicted(looks, evenness=LEAST_EVEN).alpha == 2.0
-    choice = choose_predicted(looks, evenness=LEAST_EVEN - 1e-6)
-    assert choice.alpha == 1.5
-    assert not choice.memorises
-    assert told(choice)[2].endswith(": the signal is smooth but for a few edges")
-
-
 def test_what_memorises_is_told_by_alpha_one():
-    dense = {1.0: Interpolation(0.9999, 1.0), 1.5: Interpolation(LEAST_EXPLAINED, 1.0)}
+    dense = {1.0: Interpolation(LEAST_SOLVED, 0.05, 1.0), 1.5: look(0.1)}
     choice = choose_predicted(dense)
     assert (choice.alpha, choice.memorises) == (1.5, False)
-    sparse = {1.0: Interpolation(LEAST_SOLVED - 1e-6, 1.0), 1.5: Interpolation(0.99, 1.0)}
+    sparse = {1.0: Interpolation(LEAST_SOLVED - 1e-6, 0.05, 1.0), 1.5: look(0.1)}
     choice = choose_predicted(sparse)
-    assert (choice.alpha, choice.memorises) == (1.0, True)  # no larger one, whatever it explains
+    assert (choice.alpha, choice.memorises) == (1.0, True)  # no larger one, whatever is expected of it
 
 
 def test_a_record_is_kept(tmp_path):
@@ -198,9 +207,7 @@ def test_a_record_is_kept(tmp_path):
 
 
 def test_a_record_of_predictions_has_a_picture(tmp_path):
-    write_record(
-        tmp_path, choose_predicted({1.0: Interpolation(0.9999, 1.0), 2.0: Interpolation(0.999, 1.0)}), []
-    )
+    write_record(tmp_path, choose_predicted({1.0: look(0.01), 2.0: look(0.03)}), [])
     assert read_record(tmp_path)["alpha"] == 2  # type: ignore[index]
     assert (tmp_path / "alpha.png").stat().st_size > 1000
 

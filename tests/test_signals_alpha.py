@@ -152,7 +152,7 @@ def test_the_cost_is_a_part_of_the_run_or_alpha_stays_one(picture):
     alone = problem_of(picture, "auto_alpha.part=0.1", "trainer.max_steps=12")
     choice, cost = choose_alpha.choose_alpha(alone.config, alone.signal, alone.mask, alone.field)
     assert (choice.alpha, len(choice.verdicts)) == (1.0, 1)
-    assert 0 < choice.chosen.held_out < 1  # looked at, so that it is known whether it memorises
+    assert 0 < choice.chosen.explained < 1  # looked at, so that it is known whether it memorises
     assert "would cost more than 0.1" in choice.chosen.fate
     short = problem_of(picture, "auto_alpha.part=0.1", "trainer.max_steps=2")
     choice, cost = choose_alpha.choose_alpha(short.config, short.signal, short.mask, short.field)
@@ -162,7 +162,7 @@ def test_the_cost_is_a_part_of_the_run_or_alpha_stays_one(picture):
 def test_tiles_and_time_limits_are_taken_into_account(picture):
     problem = problem_of(picture, "tiles=[2,2]", "trainer.max_steps=null", "trainer.max_seconds=60")
     choice, cost = choose_alpha.choose_alpha(problem.config, problem.signal, problem.mask, problem.field)
-    fates = ["chosen", "rougher than the signal", "would memorise"]  # and larger ones more
+    fates = ["chosen", "rougher than the signal", "would lose too much between samples"]
     assert [verdict.fate for verdict in choice.verdicts] == fates
     assert 0 < cost < 1
     assert steps_in(1e-9, problem.field, problem.signal.coordinates, 100) == 1

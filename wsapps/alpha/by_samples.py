@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 
 import torch
 from torch import Tensor, nn
 
 from wsapps.alpha.interpolation import Interpolation, inner_errors, interpolation
 from wsapps.alpha.patches import alpha_patches, of_every_density
-from wsapps.alpha.prediction import choose_predicted, least_explained
+from wsapps.alpha.prediction import (
+    LEAST_EXPECTED,
+    NORMAL,
+    choose_predicted,
+    evenness_of,
+    expected,
+    memorises,
+)
 from wsapps.alpha.rule import REFERENCE, Choice
 from wsapps.seeding import generator, seed_global
 
@@ -34,10 +42,10 @@ def alpha_by_samples(
     seed: int = 0,
     points: int = POINTS,
 ) -> Choice:
-    """The largest alpha whose fields interpolate these samples: see :func:`choose_predicted`.
+    """The largest alpha of which no loss between these samples is expected: see :func:`choose_predicted`.
 
-    They are looked at from 1 upwards, to the first that would memorise. Torch's global generator is left as
-    it was.
+    They are looked at from 1 upwards, to the first that would lose too much between samples. Torch's global
+    generator is left as it was.
 
     Args:
         make_field: a new field of an alpha, drawn from torch's global generator.
@@ -49,31 +57,31 @@ def alpha_by_samples(
     """
     patches = alpha_patches(coordinates_ND, values_NC, tiles, VALUE_PATCHES, points, seed)
     few = of_every_density(patches, PATCHES)
-    found, evenness, variance = {}, 1.0, float(values_NC.var(dim=0).mean()) or 1.0
+    found, evenness, variance = {}, NORMAL, float(values_NC.var(dim=0).mean()) or 1.0
     for alpha in looked_at(candidates):
         with torch.random.fork_rng(devices=[]):
             seed_global(seed, "init")
             field = make_field(alpha)
-        looks = [
-            interpolation(field, *patch, generator(seed, "alpha", number)) for number, patch in enumerate(few)
-        ]
-        found[alpha] = Interpolation(
-            statistics.fmean(look.explained for look in looks),
-            statistics.fmean(look.left_out for look in looks) / variance,
-        )
-        if found[alpha].explained < least_explained(evenness):
-            break  # and less is explained by larger ones
-        if len(found) == 2:  # the smallest above 1
-            evenness = _evenness(torch.cat([inner_errors(field, *patch) for patch in patches]))
+        found[alpha] = look_at(field, few, variance, seed)
+        if alpha == REFERENCE:
+            if memorises(found[alpha]):
+                break
+            continue
+        if len(found) == 2:
+            evenness = evenness_of(torch.cat([inner_errors(field, *patch) for patch in patches]))
+        if expected(found[alpha], evenness) < LEAST_EXPECTED:
+            break  # and larger ones lose more
     return choose_predicted(found, evenness)
 
 
-def _evenness(errors_IC: Tensor) -> float:
-    """The mean size of errors over their root mean square: 0.80 of normal ones, less where few are large.
-
-    Of every channel by itself, and the mean by their squares, so that channels may be of any size.
-    """
-    squares_C = errors_IC.square().mean(dim=0)
-    ratios_C = errors_IC.abs().mean(dim=0) / squares_C.sqrt().clamp(min=torch.finfo(errors_IC.dtype).tiny)
-    whole = float(squares_C.sum())
-    return float((ratios_C * squares_C).sum()) / whole if whole > 0 else 1.0
+def look_at(
+    field: nn.Module, patches: Sequence[tuple[Tensor, Tensor]], variance: float, seed: int
+) -> Interpolation:
+    """The mean over patches, errors as parts of the signal's variance."""
+    looks = [
+        interpolation(field, *patch, generator(seed, "alpha", number)) for number, patch in enumerate(patches)
+    ]
+    explained, left_open, left_out = (
+        statistics.fmean(each) for each in zip(*map(astuple, looks), strict=True)
+    )
+    return Interpolation(explained, left_open, left_out / variance)

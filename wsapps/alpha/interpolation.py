@@ -32,10 +32,13 @@ class Interpolation:
         explained: the part of the variance between samples that they explain, k(x, X) K^-1 k(X, x) / k(x, x),
             in [0, 1]: the median of as many places as there are samples, each on the way from one of the
             inner samples to another. Where samples are drawn at random, a few holes would make the mean.
+        left_open: the mean over these places of the deviation that is left, sqrt(1 - explained), in [0, 1]:
+            of holes as well.
         left_out: the mean square error of an inner sample when it is guessed from all others.
     """
 
     explained: float
+    left_open: float
     left_out: float
 
 
@@ -55,9 +58,11 @@ def interpolation(
     count = len(samples_PD)
     factor_PP, across_PB = _factor(correlations[:count, :count]), correlations[:count, count:]
     whitened_PB = torch.linalg.solve_triangular(factor_PP, across_PB, upper=False)
-    explained = float(whitened_PB.square().sum(dim=0).median().clamp(0, 1))
+    explained_B = whitened_PB.square().sum(dim=0).clamp(0, 1)
     missed_IC = _inner_errors(factor_PP, samples_PD, values_PC)
-    return Interpolation(explained, float(missed_IC.square().mean()))
+    return Interpolation(
+        float(explained_B.median()), float((1 - explained_B).sqrt().mean()), float(missed_IC.square().mean())
+    )
 
 
 def inner_errors(field: nn.Module, samples_PD: Tensor, values_PC: Tensor) -> Tensor:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import torch
+from torch import Tensor
+
 from wsapps.alpha.interpolation import Interpolation
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 
 # All are measured: docs/analysis.md.
-#: The least part between samples that they explain where fields interpolate a rough signal.
-LEAST_EXPLAINED = 0.95
-#: And one that is smooth but for a few edges, where all that a field adds shows.
-LEAST_BESIDE_EDGES = 0.997
+#: The decibels that are lost between samples, against alpha = 1, for all that samples leave open: where
+#: single edges make their errors, and how much less for a unit of evenness (benchmarks/alpha_expected.py).
+LOST_AT_EDGES, LESS_WHERE_EVEN = 8.8, 11.0
+#: The evenness of normal errors; none counts as more even.
+NORMAL = 0.6745
+#: The least that may be expected.
+LEAST_EXPECTED = -0.5
 #: The part under which, with alpha = 1, solving for the output layer memorises; no larger alpha is asked for.
 LEAST_SOLVED = 0.995
 #: How many times a sample's mean square error from its neighbours may be that of the best alpha: 3 dB.
@@ -23,33 +29,55 @@ SMOOTH = 5e-3
 #: The mean square error, as a part of the signal's variance, below which neighbours say all: there is nothing
 #: rough that a larger alpha would be sooner at.
 EXACT = 1e-8
-#: The mean size of a sample's error from its neighbours, as a part of the root mean square, under which few
-#: samples make the error: edges, while neighbours say all others well.
-LEAST_EVEN = 0.62
 
 
-def least_explained(evenness: float) -> float:
-    """The part between samples that they must explain, for a signal of this evenness."""
-    return LEAST_EXPLAINED if evenness >= LEAST_EVEN else LEAST_BESIDE_EDGES
+def expected(look: Interpolation, evenness: float) -> float:
+    """The held-out score against that of alpha = 1, in dB, by least squares over pictures.
+
+    So much for all that samples leave open between them; more where a few edges make the error, which fields
+    of a small alpha learn, and least where the signal is as rough everywhere as noise.
+
+    Args:
+        look: at fields of an alpha above 1.
+        evenness: see :func:`evenness_of`, with the smallest alpha above 1.
+    """
+    return look.left_open * (LESS_WHERE_EVEN * evenness - LOST_AT_EDGES)
 
 
-def choose_predicted(found: Mapping[float, Interpolation], evenness: float = 1.0) -> Choice:
-    """The largest alpha whose fields interpolate; 1 where not even its do.
+def evenness_of(errors_IC: Tensor) -> float:
+    """The median size of errors over their root mean square, less where few are large.
 
-    Samples must explain what is between them, whatever their values; and where they can be guessed from their
-    neighbours, that must succeed nearly as well as by the best of such alphas. The first keeps from
-    memorising, the second from fields rougher than the signal. Steps to a score fall with alpha for as long,
-    so that it is about the fastest. Where neighbours say all, the signal is smooth, and the smallest such
-    alpha is taken; where a few edges make the error, what a rougher field adds between all other samples
-    counts, and more is asked of the first.
+    At most :data:`NORMAL`. Of every channel by itself, and the mean by their squares, so that channels may be
+    of any size.
+    """
+    squares_C = errors_IC.square().mean(dim=0)
+    medians_C = errors_IC.abs().quantile(0.5, dim=0)
+    ratios_C = medians_C / squares_C.sqrt().clamp(min=torch.finfo(errors_IC.dtype).tiny)
+    whole = float(squares_C.sum())
+    return min(float((ratios_C * squares_C).sum()) / whole, NORMAL) if whole > 0 else NORMAL
+
+
+def memorises(look: Interpolation) -> bool:
+    """Whether with alpha = 1 samples are so sparse that solving for the output layer would memorise."""
+    return look.explained < LEAST_SOLVED
+
+
+def choose_predicted(found: Mapping[float, Interpolation], evenness: float = NORMAL) -> Choice:
+    """The largest alpha of which no loss between samples is expected; 1 where its own fields memorise.
+
+    Two things are asked: that the score :func:`expected` is no less than :data:`LEAST_EXPECTED`; and, where
+    samples can be guessed from their neighbours, that this succeeds nearly as well as by the best of such
+    alphas. The first keeps from memorising, the second from fields rougher than the signal. Steps to a score
+    fall with alpha for as long, so that the largest is about the fastest. Where neighbours say all, the
+    signal is smooth, and the smallest such alpha is taken.
 
     Args:
         found: of each candidate, alpha = 1 among them; ``left_out`` relative to the signal's variance.
-        evenness: of errors with the smallest alpha above 1, mean size over root mean square, in [0, 1].
+        evenness: see :func:`expected`.
     """
-    least, memorises = least_explained(evenness), found[REFERENCE].explained < LEAST_SOLVED
-    larger = [] if memorises else [alpha for alpha in found if alpha > REFERENCE]
-    dense = [alpha for alpha in larger if found[alpha].explained >= least]
+    too_sparse = memorises(found[REFERENCE])
+    scores = {a: 0.0 if a == REFERENCE else expected(look, evenness) for a, look in found.items()}
+    dense = [a for a in found if a > REFERENCE and not too_sparse and scores[a] >= LEAST_EXPECTED]
     errors = {alpha: found[alpha].left_out for alpha in (REFERENCE, *dense)}
     best = min(errors.values())
     most = MOST_LEFT_OUT * best if best <= SMOOTH else math.inf
@@ -62,9 +90,18 @@ def choose_predicted(found: Mapping[float, Interpolation], evenness: float = 1.0
         if alpha == chosen:
             fate = "chosen"
         elif alpha > chosen:
-            fate = "rougher than the signal" if alpha in dense else "would memorise"
-            if alpha in larger and alpha not in dense and look.explained >= LEAST_EXPLAINED:
-                fate = "the signal is smooth but for a few edges"
-        error = math.sqrt(look.left_out)
-        verdicts.append(Verdict(alpha, math.nan, math.nan, math.nan, look.explained, 0, fate, error))
-    return Choice(chosen, math.nan, least, verdicts, memorises)
+            fate = "rougher than the signal" if alpha in dense else "would lose too much between samples"
+        verdicts.append(
+            Verdict(
+                alpha,
+                math.nan,
+                math.nan,
+                math.nan,
+                scores[alpha],
+                0,
+                fate,
+                explained=look.explained,
+                left_out=math.sqrt(look.left_out),
+            )
+        )
+    return Choice(chosen, math.nan, LEAST_EXPECTED, verdicts, too_sparse)

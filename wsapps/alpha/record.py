@@ -68,7 +68,7 @@ def told(choice: Choice) -> list[str]:
     lines = [f"alpha {v.alpha:g}: {_words(v)}: {v.fate}" for v in choice.verdicts]
     asked = f"target {choice.target:.2f}, held-out score of at least {choice.floor:.2f}"
     if math.isnan(choice.target):
-        asked = f"at least {choice.floor:.1%} explained"
+        asked = f"at least {choice.floor:+.1f} dB between samples are expected of a larger one"
     return [*lines, f"alpha={choice.alpha:g} is chosen ({asked})"]
 
 
@@ -101,14 +101,18 @@ def draw_choice(file: Path, choice: Choice, curves: Sequence[Curve]) -> None:
 
 
 def draw_prediction(file: Path, choice: Choice) -> None:
-    """Draw what samples explain between them over alpha, and the least that is asked."""
+    """Draw the held-out score that is expected over alpha, and the least that may be."""
     canvas = Canvas(figsize=(4.6, 3.4), layout="constrained")
     panel = canvas.subplots()
     alphas, scores = zip(*((v.alpha, v.held_out) for v in choice.verdicts), strict=True)
     panel.plot(alphas, scores, "x-")
     panel.plot([choice.alpha], [choice.chosen.held_out], "o", color="k")
     panel.axhline(choice.floor, color="k", linestyle=":", linewidth=1)
-    panel.set(title="circle: chosen; dotted: least", xlabel="alpha", ylabel="part explained between samples")
+    panel.set(
+        title="circle: chosen; dotted: least",
+        xlabel="alpha",
+        ylabel="expected between samples\nagainst alpha 1, dB",
+    )
     panel.grid(alpha=0.3)
     save_figure(file, canvas, 120)
 
@@ -116,8 +120,9 @@ def draw_prediction(file: Path, choice: Choice) -> None:
 def _words(verdict: Verdict) -> str:
     """What was measured of a candidate, or predicted."""
     if verdict.steps == 0:
-        missed = f"and miss each other by {verdict.left_out:.2%} of its deviation"
-        return f"at the start samples explain {verdict.held_out:.1%} of what is between them, {missed}"
+        missed = f"and miss each other by {verdict.left_out:.2%} of the deviation"
+        known = f"at the start samples explain {verdict.explained:.1%} of what is between them {missed}"
+        return f"{known}, {verdict.held_out:+.2f} dB between them expected"
     scores = f"fitted {verdict.fitted:.2f}, held-out {verdict.held_out:.2f}"
     return f"{_steps(verdict)}, {scores} after {verdict.steps:g} steps"
 

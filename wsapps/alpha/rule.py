@@ -26,10 +26,11 @@ class Verdict:
         alpha: the candidate.
         steps_to_target: infinite where it was not reached.
         speed_up: steps of alpha = 1 over its own; 0 where the target was not reached, NaN without trials.
-        fitted, held_out: its scores at the end, means of its last looks; without trials NaN, and the part of
-            what is between samples that they explain.
+        fitted, held_out: its scores at the end, means of its last looks; without trials NaN, and what is
+            expected of the held-out score against that of alpha = 1, in dB.
         steps: how far it was trained.
         fate: in words, why it was chosen or not.
+        explained: without trials, the part of what is between samples that they explain.
         left_out: without trials, by how much a sample is missed by its neighbours, root mean square, as a
             part of the signal's deviation.
     """
@@ -41,6 +42,7 @@ class Verdict:
     held_out: float
     steps: float
     fate: str
+    explained: float = math.nan
     left_out: float = math.nan
 
 
@@ -52,7 +54,7 @@ class Choice:
         alpha: chosen.
         target: fitted score to which steps are counted, that of alpha = 1 at the end.
         floor: least held-out score: that of alpha = 1 at the end less the tolerance; without trials the least
-            part explained.
+            that may be expected, against alpha = 1.
         verdicts: on every candidate, by alpha.
         memorises: whether samples are too sparse even for the chosen alpha, which is then 1 for want of a
             better one.
