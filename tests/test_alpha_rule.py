@@ -142,7 +142,8 @@ def test_of_predictions_the_largest_alpha_that_loses_little_is_taken():
     said = told(choice)
     assert "samples explain 19.0% of what is between them and miss each other by 100.00%" in said[-2]
     assert said[-2].endswith(": would lose too much between samples")
-    assert f"{expected(looks[1.5], 0.6):+.2f} dB between them expected: chosen" in said[1]
+    assert f"expected there: {expected(looks[1.5], 0.6):+.2f} dB against alpha 1: chosen" in said[1]
+    assert said[-1] == "alpha=1.5 is chosen (expected between samples: at least -0.5 dB against alpha 1)"
 
 
 def test_less_is_expected_the_more_is_open_and_the_fewer_samples_make_the_error():

@@ -68,7 +68,7 @@ def told(choice: Choice) -> list[str]:
     lines = [f"alpha {v.alpha:g}: {_words(v)}: {v.fate}" for v in choice.verdicts]
     asked = f"target {choice.target:.2f}, held-out score of at least {choice.floor:.2f}"
     if math.isnan(choice.target):
-        asked = f"at least {choice.floor:+.1f} dB between samples are expected of a larger one"
+        asked = f"expected between samples: at least {choice.floor:.1f} dB against alpha 1"
     return [*lines, f"alpha={choice.alpha:g} is chosen ({asked})"]
 
 
@@ -122,7 +122,7 @@ def _words(verdict: Verdict) -> str:
     if verdict.steps == 0:
         missed = f"and miss each other by {verdict.left_out:.2%} of the deviation"
         known = f"at the start samples explain {verdict.explained:.1%} of what is between them {missed}"
-        return f"{known}, {verdict.held_out:+.2f} dB between them expected"
+        return f"{known}, expected there: {verdict.held_out:+.2f} dB against alpha 1"
     scores = f"fitted {verdict.fitted:.2f}, held-out {verdict.held_out:.2f}"
     return f"{_steps(verdict)}, {scores} after {verdict.steps:g} steps"
 
