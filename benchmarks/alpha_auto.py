@@ -24,15 +24,26 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from alpha_grid import FRESH, SIGNALS, SIZES, UNSEEN, grid_curve, grid_curves, problem_of
+from alpha_grid import (
+    FRESH,
+    SIGNALS,
+    SIZES,
+    SLOWER,
+    TOLERANCE,
+    UNSEEN,
+    grid_curve,
+    grid_curves,
+    problem_of,
+    steps_ratio,
+)
 
 from wsapps.accelerator import make_accelerator
-from wsapps.alpha import REFERENCE, Curve, choose
+from wsapps.alpha import REFERENCE, choose
 from wsapps.atomic import write_json
 from wsapps.cpu import prepare_cpu
 from wsapps_signals.choose_alpha import choose_alpha
 
-TOLERANCE, SLOWER, IOU = 0.5, 1.15, 0.001
+IOU = 0.001
 
 
 @dataclass(frozen=True)
@@ -124,16 +135,12 @@ def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> 
         grid.alpha,
         choice.alpha,
         grid.chosen.speed_up,
-        _steps(taken, grid.target) / _steps(by_alpha[grid.alpha], grid.target),
+        steps_ratio(taken, by_alpha[grid.alpha], grid.target),
         taken.last_held_out - one.last_held_out,
         None if iou[0] is None else iou[0] - iou[1],
         cost,
         seconds / records[choice.alpha]["cpu_seconds"],
     )
-
-
-def _steps(curve: Curve, target: float) -> float:
-    return max(1.0, curve.steps_to(target))
 
 
 def _record(folder: Path, alpha: float) -> dict:

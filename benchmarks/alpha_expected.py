@@ -20,21 +20,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from accelerate import Accelerator
-from alpha_grid import FRESH, SIGNALS, SIZES, UNSEEN, grid_curves, problem_of
+from alpha_grid import (
+    FRESH,
+    SIGNALS,
+    SIZES,
+    SLOWER,
+    TOLERANCE,
+    UNSEEN,
+    grid_curves,
+    problem_of,
+    steps_ratio,
+)
+from torch import nn
 
 from wsapps.accelerator import make_accelerator
-from wsapps.alpha import REFERENCE, Curve, alpha_patches, choose, with_alpha
-from wsapps.alpha.by_samples import PATCHES, POINTS, VALUE_PATCHES, look_at
-from wsapps.alpha.interpolation import Interpolation, inner_errors
-from wsapps.alpha.patches import of_every_density
-from wsapps.alpha.prediction import LEAST_EXPECTED, NORMAL, evenness_of, expected
+from wsapps.alpha import REFERENCE, Curve, choose, with_alpha
+from wsapps.alpha.by_samples import looks
+from wsapps.alpha.interpolation import Interpolation
+from wsapps.alpha.prediction import LEAST_EXPECTED, expected
 from wsapps.cpu import prepare_cpu
 from wsapps.fields import make_field
-from wsapps.seeding import seed_global
 
-FITTED, TOLERANCE, SLOWER = (1.25, 1.5), 0.5, 1.15
+FITTED, LOOKED_AT = (1.25, 1.5), (1.25, 1.5, 1.75)
 HOPELESS = -3.0  # dB: whoever is so far below is not chosen, and the line need not bend for it
 
 #: Of one picture at one size: what was seen at each alpha, and how evenly samples miss each other.
@@ -65,16 +73,15 @@ class Case:
 
     def seen(self, alpha: float) -> list[float]:
         """What the line is drawn over."""
-        looks, evenness = self.looks
-        return [-looks[alpha].left_open, looks[alpha].left_open * evenness]
+        found, evenness = self.looks
+        return [-found[alpha].left_open, found[alpha].left_open * evenness]
 
     def within(self, alpha: float) -> bool:
         """Whether a choice is within what alpha_auto.py asks."""
         if alpha not in self.curves or self.lost(alpha) < -TOLERANCE:
             return False
         grid = choose(list(self.curves.values()), TOLERANCE)
-        steps, best = (max(1.0, self.curves[a].steps_to(grid.target)) for a in (alpha, grid.alpha))
-        return steps <= SLOWER * best
+        return steps_ratio(self.curves[alpha], self.curves[grid.alpha], grid.target) <= SLOWER
 
 
 def main() -> None:
@@ -96,13 +103,9 @@ def main() -> None:
     _print("alpha 1.25", cases, lambda case: 1.25)
     _print("by a line through other pictures", cases, lambda case: _largest(case, lines[case.picture]))
     _print("by the line in wsapps.alpha.prediction", cases, lambda case: _largest(case, None))
-    others = (
-        {case.name: _grid_of(case.name, arguments, accelerator) for case in cases}
-        if (arguments.other_seed is not None)
-        else {}
-    )
-    known = [case for case in cases if others.get(case.name)]
-    if known:
+    if arguments.other_seed is not None:
+        known = [case for case in cases if not arguments.others or case.name in arguments.others]
+        others = {case.name: _grid_of(case.name, arguments, accelerator) for case in known}
         _print("of these, by a whole grid of another seed", known, lambda case: others[case.name])
         _print("the same, by the line", known, lambda case: _largest(case, None))
 
@@ -137,17 +140,11 @@ def _looks(name: str, arguments: argparse.Namespace) -> Looks:
     """As alpha=auto looks, at every alpha of the line."""
     problem = problem_of(name, arguments.data, (f"trainer.seed={arguments.seed}",))
     seen = problem.signal.coordinates[problem.mask], problem.signal.values[problem.mask]
-    patches = alpha_patches(*seen, None, VALUE_PATCHES, POINTS, arguments.seed)
-    few, variance = of_every_density(patches, PATCHES), float(seen[1].var(dim=0).mean())
-    looks, evenness = {}, NORMAL
-    for alpha in (*FITTED, 1.75):
-        with torch.random.fork_rng(devices=[]):
-            seed_global(arguments.seed, "init")
-            field = make_field(seen[0].shape[1], seen[1].shape[1], with_alpha(problem.config, alpha).method)
-        looks[alpha] = look_at(field, few, variance, arguments.seed)
-        if len(looks) == 1:
-            evenness = evenness_of(torch.cat([inner_errors(field, *patch) for patch in patches]))
-    return looks, evenness
+
+    def make(alpha: float) -> nn.Module:
+        return make_field(seen[0].shape[1], seen[1].shape[1], with_alpha(problem.config, alpha).method)
+
+    return looks(make, *seen, LOOKED_AT, seed=arguments.seed, least=-math.inf)
 
 
 def _line(cases: list[Case]) -> np.ndarray:
@@ -158,25 +155,23 @@ def _line(cases: list[Case]) -> np.ndarray:
 
 def _largest(case: Case, line: np.ndarray | None) -> float:
     """The largest alpha of which enough is expected, by a line or by the one that alpha=auto has."""
-    looks, evenness = case.looks
+    found, evenness = case.looks
     chosen = REFERENCE
-    for alpha, look in looks.items():
-        score = expected(look, evenness) if line is None else float(np.dot(case.seen(alpha), line))
+    for alpha in LOOKED_AT:
+        score = expected(found[alpha], evenness) if line is None else float(np.dot(case.seen(alpha), line))
         if score < LEAST_EXPECTED:
             break
         chosen = alpha
     return chosen
 
 
-def _grid_of(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> float | None:
-    if arguments.others and name not in arguments.others:
-        return None
+def _grid_of(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> float:
     curves = _curves(name, arguments.other_seed, arguments, accelerator)
     return choose(list(curves.values()), TOLERANCE).alpha
 
 
-def _print(what: str, cases: list[Case], choice: Callable[[Case], float | None]) -> None:
-    chosen = [(case, choice(case) or REFERENCE) for case in cases]
+def _print(what: str, cases: list[Case], choice: Callable[[Case], float]) -> None:
+    chosen = [(case, choice(case)) for case in cases]
     lost = [case.lost(alpha) for case, alpha in chosen if alpha in case.curves]
     harmed = [each for each in lost if each < -TOLERANCE]
     print(

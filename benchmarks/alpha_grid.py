@@ -131,6 +131,8 @@ SIZES = {
     **_pictures("grid 64", _ALL, 64, "every_other"),
 }
 COMMON = ("method.width=128",)
+#: What is asked of a choice: decibels that it may lose against alpha = 1, and its steps over the grid's.
+TOLERANCE, SLOWER = 0.5, 1.15
 _LOOKS = 15
 _HOPELESS = 3.0  # dB under the held-out score of alpha = 1
 
@@ -161,6 +163,12 @@ def grid_curves(
             floor = curve.last_held_out - _HOPELESS
         if curve.diverged or curve.last_held_out < floor:
             return
+
+
+def steps_ratio(curve: Curve, other: Curve, target: float) -> float:
+    """Steps to a fitted score over those of another alpha."""
+    steps, others = (max(1.0, each.steps_to(target)) for each in (curve, other))
+    return steps / others
 
 
 def grid_curve(file: Path, problem: FitProblem, alpha: float, accelerator: Accelerator) -> Curve:

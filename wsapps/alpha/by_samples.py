@@ -55,6 +55,24 @@ def alpha_by_samples(
         seed: of patches, places and fields; fields of two alphas differ by the scaling alone.
         points: samples of a patch, of which there are eight.
     """
+    return choose_predicted(*looks(make_field, coordinates_ND, values_NC, candidates, tiles, seed, points))
+
+
+def looks(
+    make_field: Callable[[float], nn.Module],
+    coordinates_ND: Tensor,
+    values_NC: Tensor,
+    candidates: Sequence[float],
+    tiles: Sequence[int] | None = None,
+    seed: int = 0,
+    points: int = POINTS,
+    least: float = LEAST_EXPECTED,
+) -> tuple[dict[float, Interpolation], float]:
+    """What is seen with each alpha, and how evenly samples miss each other with the smallest above 1.
+
+    Args as :func:`alpha_by_samples`, and ``least``: no alpha is looked at beyond the first of which less is
+    expected, in dB.
+    """
     patches = alpha_patches(coordinates_ND, values_NC, tiles, VALUE_PATCHES, points, seed)
     few = of_every_density(patches, PATCHES)
     found, evenness, variance = {}, NORMAL, float(values_NC.var(dim=0).mean()) or 1.0
@@ -62,26 +80,26 @@ def alpha_by_samples(
         with torch.random.fork_rng(devices=[]):
             seed_global(seed, "init")
             field = make_field(alpha)
-        found[alpha] = look_at(field, few, variance, seed)
+        found[alpha] = _look(field, few, variance, seed)
         if alpha == REFERENCE:
             if memorises(found[alpha]):
                 break
             continue
         if len(found) == 2:
             evenness = evenness_of(torch.cat([inner_errors(field, *patch) for patch in patches]))
-        if expected(found[alpha], evenness) < LEAST_EXPECTED:
+        if expected(found[alpha], evenness) < least:
             break  # and larger ones lose more
-    return choose_predicted(found, evenness)
+    return found, evenness
 
 
-def look_at(
+def _look(
     field: nn.Module, patches: Sequence[tuple[Tensor, Tensor]], variance: float, seed: int
 ) -> Interpolation:
     """The mean over patches, errors as parts of the signal's variance."""
-    looks = [
+    seen = [
         interpolation(field, *patch, generator(seed, "alpha", number)) for number, patch in enumerate(patches)
     ]
     explained, left_open, left_out = (
-        statistics.fmean(each) for each in zip(*map(astuple, looks), strict=True)
+        statistics.fmean(each) for each in zip(*map(astuple, seen), strict=True)
     )
     return Interpolation(explained, left_open, left_out / variance)
