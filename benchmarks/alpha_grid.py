@@ -33,7 +33,14 @@ KODAK = (
     "monument", "red_door", "mountain_chalet", "sailboat_at_pier", "stone_building",
 )  # fmt: skip
 DIV2K = tuple(f"{number:02d}" for number in range(8))
-_PICTURE = ("signal=image", "signal.grey=true", "signal.max_side=96", "holdout=every_other")
+
+
+def picture(path: str, side: int, holdout: str, grey: bool = True) -> tuple[str, ...]:
+    """Settings of a picture whose longer side has so many pixels."""
+    colour = f"signal.grey={str(grey).lower()}"
+    return "signal=image", colour, f"signal.max_side={side}", f"holdout={holdout}", f"path={path}"
+
+
 # So sparse that a run trains the output layer by itself.
 _MESH = (
     *("signal=occupancy", "signal.points=9216", "signal.grid=32", "holdout=random"),
@@ -50,7 +57,7 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "bach, 4 s": (*_SOUND, "signal.start=4", "path=audio/bach.wav"),
 }
 SIGNALS = OTHERS | {
-    name: (*_PICTURE, f"path={folder}/{name}.png")
+    name: picture(f"{folder}/{name}.png", 96, "every_other")
     for pair in zip(KODAK, (*DIV2K, *[""] * 4), strict=True)
     for folder, name in zip(("kodak", "div2k"), pair, strict=True)
     if name
@@ -58,22 +65,8 @@ SIGNALS = OTHERS | {
 _LEVELS = ("signal=sphere", "path=era5/era5_levels_2017-01-01.nc", "holdout=random")
 #: Signals of other sizes, densities and ways of holding out.
 UNSEEN = {
-    **{
-        f"{name}, random 128": (
-            *("signal=image", "signal.grey=true", "signal.max_side=128", "holdout=random"),
-            f"path=kodak/{name}.png",
-        )
-        for name in KODAK
-    },
-    **{
-        f"{name}, colour 64": (
-            "signal=image",
-            "signal.max_side=64",
-            "holdout=every_other",
-            f"path=div2k/{name}.png",
-        )
-        for name in DIV2K
-    },
+    **{f"{name}, random 128": picture(f"kodak/{name}.png", 128, "random") for name in KODAK},
+    **{f"{name}, colour 64": picture(f"div2k/{name}.png", 64, "every_other", grey=False) for name in DIV2K},
     "z, random": (*_LEVELS, "signal.variable=z"),
     "t, random": (*_LEVELS, "signal.variable=t", "signal.level=1"),
     "lucy, 20000": (
@@ -88,22 +81,13 @@ UNSEEN = {
 }
 #: A third set.
 FRESH = {
+    **{f"{name}, one of four": picture(f"kodak/{name}.png", 160, "downsample") for name in KODAK[::2]},
     **{
-        f"{name}, one of four": (
-            *("signal=image", "signal.grey=true", "signal.max_side=160", "holdout=downsample"),
-            f"path=kodak/{name}.png",
-        )
-        for name in KODAK[::2]
-    },
-    **{
-        f"{name}, colour, random 96": (
-            *("signal=image", "signal.max_side=96", "holdout=random"),
-            f"path=div2k/{name}.png",
-        )
+        f"{name}, colour, random 96": picture(f"div2k/{name}.png", 96, "random", grey=False)
         for name in DIV2K[::2]
     },
     **{
-        f"lego {view}": (*_PICTURE, f"path=nerf_synthetic/lego/test/r_{view}.png")
+        f"lego {view}": picture(f"nerf_synthetic/lego/test/r_{view}.png", 96, "every_other")
         for view in (0, 48, 104, 152)
     },
     "z, every other": ("signal=sphere", _LEVELS[1], "signal.variable=z", "holdout=every_other"),
@@ -111,16 +95,13 @@ FRESH = {
     "bach, 5 s, random": (*_SOUND[:-1], "holdout=random", "signal.start=5", "path=audio/bach.wav"),
 }
 _ALL = {
-    name: f"path={folder}/{name}.png"
-    for folder, names in (("kodak", KODAK), ("div2k", DIV2K))
-    for name in names
+    name: f"{folder}/{name}.png" for folder, names in (("kodak", KODAK), ("div2k", DIV2K)) for name in names
 }
-_LEGO = {f"lego {view}": f"path=nerf_synthetic/lego/test/r_{view}.png" for view in (24, 72, 136, 184)}
+_LEGO = {f"lego {view}": f"nerf_synthetic/lego/test/r_{view}.png" for view in (24, 72, 136, 184)}
 
 
 def _pictures(label: str, paths: Mapping[str, str], side: int, holdout: str, grey: bool = True) -> dict:
-    settings = ("signal=image", f"signal.grey={str(grey).lower()}", f"signal.max_side={side}")
-    return {f"{name}, {label}": (*settings, f"holdout={holdout}", path) for name, path in paths.items()}
+    return {f"{name}, {label}": picture(path, side, holdout, grey) for name, path in paths.items()}
 
 
 #: Pictures at other sizes: with those above, what alpha_expected.py draws its line through.

@@ -24,8 +24,8 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from alpha_grid import KODAK, grid_curve, problem_from
-from weightspace_runs import markdown
+from alpha_grid import KODAK, grid_curve, picture, problem_from
+from printed import markdown, mean_and_deviation
 
 from wsapps.accelerator import make_accelerator
 from wsapps.alpha import Curve
@@ -98,32 +98,24 @@ def main() -> None:
     print(markdown(title, columns, rows))
 
 
-def _scores(name: str, arguments: argparse.Namespace) -> list[str]:
+def _scores(start: str, arguments: argparse.Namespace) -> list[str]:
     steps, fitted, between = [], [], []
-    for picture in KODAK[: arguments.pictures]:
-        curves = [_curve(name, picture, holdout, arguments) for holdout in ("none", "every_other")]
+    for name in KODAK[: arguments.pictures]:
+        curves = [_curve(start, name, holdout, arguments) for holdout in ("none", "every_other")]
         steps.append(curves[0].steps_to(TARGET))
         fitted.append(curves[0].last_fitted)
         between.append(curves[1].last_held_out)
-    return [f"{statistics.median(steps):.0f}", *(_mean(scores) for scores in (fitted, between))]
+    return [f"{statistics.median(steps):.0f}", *(mean_and_deviation(scores) for scores in (fitted, between))]
 
 
-def _mean(scores: list[float]) -> str:
-    return f"{statistics.fmean(scores):.1f} ± {statistics.stdev(scores) if len(scores) > 1 else 0.0:.1f}"
-
-
-def _curve(name: str, picture: str, holdout: str, arguments: argparse.Namespace) -> Curve:
-    problem = problem_from(
-        [
-            *("signal=image", "signal.grey=true", f"signal.max_side={arguments.size}"),
-            *(f"path={arguments.data}/kodak/{picture}.png", f"holdout={holdout}", *_RECIPE),
-        ]
-    )
+def _curve(start: str, name: str, holdout: str, arguments: argparse.Namespace) -> Curve:
+    path = f"{arguments.data}/kodak/{name}.png"
+    problem = problem_from([*picture(path, arguments.size, holdout), *_RECIPE])
     assert isinstance(problem.field, SinusoidalField)
     with torch.no_grad():
-        STARTS[name]([layer for layer in problem.field.layers if isinstance(layer, SineLayer)])
-    folder = arguments.out / f"{arguments.size}" / name.replace(", ", "-").replace(" ", "_")
-    return grid_curve(folder / f"{picture}-{holdout}.json", problem, 1.0, make_accelerator())
+        STARTS[start]([layer for layer in problem.field.layers if isinstance(layer, SineLayer)])
+    folder = arguments.out / f"{arguments.size}" / start.replace(", ", "-").replace(" ", "_")
+    return grid_curve(folder / f"{name}-{holdout}.json", problem, 1.0, make_accelerator())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import math
 import statistics
 from pathlib import Path
 
-from weightspace_runs import markdown
+from printed import markdown
 
 from wsapps.run_folder import RunFolder
 from wsapps_pde.library import main as library

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from printed import markdown
 from pytorch_optimizer import SOAP
 from torch import nn
-from weightspace_runs import markdown
 
 import wsapps.trainer
 from wsapps.optimizer import OptimizerConfig, make_optimizer

@@ -17,8 +17,8 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpha_grid import KODAK, grid_curve, problem_from
-from weightspace_runs import markdown
+from alpha_grid import KODAK, grid_curve, picture, problem_from
+from printed import markdown, mean_and_deviation
 
 from wsapps.accelerator import make_accelerator
 from wsapps.cpu import prepare_cpu
@@ -85,7 +85,7 @@ def main() -> None:
     prepare_cpu(arguments.threads)
     table = {}
     for name in arguments.recipes:
-        table[name] = [_score(name, picture, arguments) for picture in KODAK[: arguments.pictures]]
+        table[name] = [_score(name, each, arguments) for each in KODAK[: arguments.pictures]]
         print(f"| {' | '.join(_cells(name, table[name], None))} |", flush=True)
     plain = table.get(PLAIN)
     columns = ["recipe", f"steps to {arguments.target:g} dB", "reached by", "CPU s", "times fewer steps"]
@@ -118,23 +118,24 @@ def _title(arguments: argparse.Namespace) -> str:
     )
 
 
-def _score(name: str, picture: str, arguments: argparse.Namespace) -> Score:
+def _score(recipe: str, name: str, arguments: argparse.Namespace) -> Score:
     size = f"{arguments.size}-{arguments.width}-{arguments.steps}"
-    folder = arguments.out / size / name.replace(", ", "-").replace(" ", "_")
-    file, half = folder / f"{picture}.json", folder / f"{picture}-half.json"
-    curve = grid_curve(file, _problem(name, picture, "none", arguments), 0.0, make_accelerator())
-    between = grid_curve(half, _problem(name, picture, "every_other", arguments), 0.0, make_accelerator())
+    folder = arguments.out / size / recipe.replace(", ", "-").replace(" ", "_")
+    file, half = folder / f"{name}.json", folder / f"{name}-half.json"
+    curve = grid_curve(file, _problem(recipe, name, "none", arguments), 0.0, make_accelerator())
+    between = grid_curve(half, _problem(recipe, name, "every_other", arguments), 0.0, make_accelerator())
     steps = curve.steps_to(arguments.target)
     seconds = json.loads(file.read_text())["cpu_seconds"] * steps / arguments.steps
     return Score(steps, seconds, curve.fitted[-1], between.last_held_out)
 
 
-def _problem(name: str, picture: str, holdout: str, arguments: argparse.Namespace) -> FitProblem:
+def _problem(recipe: str, name: str, holdout: str, arguments: argparse.Namespace) -> FitProblem:
     settings = [
-        "signal=image", "signal.grey=true", f"signal.max_side={arguments.size}", f"holdout={holdout}",
-        f"path={arguments.data}/kodak/{picture}.png", f"method.width={arguments.width}",
-        f"trainer.max_steps={arguments.steps}", *RECIPES[name],
-    ]  # fmt: skip
+        *picture(f"{arguments.data}/kodak/{name}.png", arguments.size, holdout),
+        f"method.width={arguments.width}",
+        f"trainer.max_steps={arguments.steps}",
+        *RECIPES[recipe],
+    ]
     return problem_from(settings)
 
 
@@ -149,13 +150,9 @@ def _cells(name: str, scores: list[Score], plain: list[Score] | None) -> list[st
         f"{len(reached)} of {len(scores)}",
         f"{seconds:.1f}" if math.isfinite(seconds) else "-",
         f"{fewer:.1f}" if math.isfinite(fewer) and fewer > 0 else "-",
-        _spread([score.fitted for score in scores]),
-        _spread([score.held_out for score in scores]),
+        mean_and_deviation([score.fitted for score in scores]),
+        mean_and_deviation([score.held_out for score in scores]),
     ]
-
-
-def _spread(values: list[float]) -> str:
-    return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values) if len(values) > 1 else 0:.1f}"
 
 
 if __name__ == "__main__":

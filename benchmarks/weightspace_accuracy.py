@@ -19,7 +19,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from weightspace_runs import Pieces, markdown
+from printed import markdown
+from weightspace_runs import Pieces
 
 INITS = ("shared", "random")
 #: Settings of each model, beside the time that all have.

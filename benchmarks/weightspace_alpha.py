@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from weightspace_runs import Pieces, markdown
+from printed import markdown, mean_and_deviation
+from weightspace_runs import Pieces
 
 from wsapps.accelerator import make_accelerator
 from wsapps.atomic import write_json
@@ -191,11 +192,7 @@ def _steps(seeds: list[Scores], target: str) -> str:
 
 
 def _mean(seeds: list[Scores], name: str, digits: int) -> str:
-    values = list(_values(seeds, name))
-    if not values:
-        return ""
-    text = f"{statistics.fmean(values):.{digits}f}"
-    return text if len(values) < 2 else f"{text} ± {statistics.stdev(values):.{digits}f}"
+    return mean_and_deviation(list(_values(seeds, name)), digits)
 
 
 def _values(seeds: list[Scores], name: str) -> Iterator[float]:

@@ -60,10 +60,3 @@ class Pieces:
 
 def _here(verb: str, arguments: Sequence[str]) -> int:
     return importlib.import_module(f"wsapps_weightspace.{verb}").main(arguments)
-
-
-def markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table under a title; "not measured" for empty cells."""
-    lines = [f"\n{title}\n", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    lines += [f"| {' | '.join(cell or 'not measured' for cell in row)} |" for row in rows]
-    return "\n".join(lines)

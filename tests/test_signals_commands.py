@@ -208,6 +208,7 @@ def test_a_comparison_is_complete_and_its_cells_are_not_repeated(comparison, tmp
     # Two rates for each method's first seed; another seed at the better rate for one method.
     assert len(rows) == 3 * 2 + 1
     assert {row["learning_rate"] for row in rows} == {"0.0001", "0.01"}
+    assert "lr" not in rows[0]
     table = (out / "table.md").read_text()
     siren = [
         float(row["psnr"]) for row in rows if row["method"] == "siren" and row["learning_rate"] == "0.01"

@@ -110,8 +110,8 @@ def rate_table(outcomes: Sequence[Outcome]) -> Table | None:
 
 
 def cells_csv(outcomes: Sequence[Outcome]) -> str:
-    """Every cell with all its figures, a line each."""
-    names = sorted({name for outcome in outcomes for name in outcome.metrics})
+    """Every cell with its learning rate and all its other figures, a line each."""
+    names = sorted({name for outcome in outcomes for name in outcome.metrics} - {"lr"})
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["signal", "method", "seed", "learning_rate", *names])
