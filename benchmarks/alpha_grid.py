@@ -169,7 +169,7 @@ def _train(problem: FitProblem, alpha: float, accelerator: Accelerator) -> dict[
     signal, mask, field = problem.signal, problem.mask, problem.field
     last = problem.config.trainer.last_step
     assert last is not None
-    sampler, objective, settings = make_training(problem, accelerator.device)
+    sampler, objective, settings = make_training(problem, accelerator)
     settings.log_every, settings.evaluate_every = 1, max(1, last // _LOOKS)
     held_out = signal.coordinates[~mask], signal.values[~mask]
 

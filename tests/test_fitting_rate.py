@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import wsapps
+from wsapps.accelerator import make_accelerator
 from wsapps.config import from_yaml, to_yaml
 from wsapps.errors import UserError
 from wsapps.fields import SinusoidalField
@@ -85,7 +86,7 @@ def test_for_other_fits_nothing_is_chosen():
 def test_a_run_begins_with_it(tmp_path, settings: list[str], rate: float):
     config = fit_config([*TINY, *settings])
     problem = make_problem(config, load_signal(config))
-    _, objective, trainer = make_training(problem, torch.device("cpu"))
+    _, objective, trainer = make_training(problem, make_accelerator())
     assert trainer.optimizer.lr == pytest.approx(rate)
     assert (objective.solver is None) == (settings == UNSOLVED)
 

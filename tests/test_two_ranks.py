@@ -103,6 +103,11 @@ def test_ranks_solve_for_one_output_layer(results):
     assert_close(first, two_ranks.fit_projected().state_dict(), 1e-6)
 
 
+def test_ranks_fit_at_the_rate_of_the_first(results):
+    first, second = (group(tensors, "fitted") for tensors in results[2])
+    assert_same_state(first, second)
+
+
 def test_logging_does_not_wait_for_an_agreement(results):
     for said in results[1]:
         assert said["history"] == [4, 8, 12, 16, 20]  # agreements come every third step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -9,11 +10,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from noisy_objective import NoisyObjective, config, points
 from safetensors.torch import save_file
 
+import wsapps
 from wsapps import Interrupted, SinusoidalField, checkpoint
 from wsapps.accelerator import make_accelerator, on_main, prepare
 from wsapps.command import leave_other_ranks, run_command
@@ -82,6 +85,14 @@ def fit_projected() -> torch.nn.Module:
     return field
 
 
+def fit_at_rates_of_their_own(rank: int) -> torch.nn.Module:
+    """``wsapps.fit`` where rounding would give every rank another learning rate."""
+    axis = torch.linspace(-1, 1, 150)[:, None]
+    module = importlib.import_module("wsapps.fit")
+    with mock.patch.object(module, "fitting_rate", return_value=1e-3 / 2**rank):
+        return wsapps.fit(axis, torch.sin(9 * axis), alpha=1.0, width=8, hidden_layers=1, steps=STEPS)
+
+
 def compute(folder: Path, rank: int) -> None:
     """Gradients, a trained objective, and how errors of one rank reach the other."""
     accelerator = make_accelerator()
@@ -94,6 +105,8 @@ def compute(folder: Path, rank: int) -> None:
     continued = train(folder / "run" if rank == 0 else folder / "not here", max_steps=STEPS + 5)
     tensors |= {f"continued/{name}": value for name, value in continued.objective.state_dict().items()}
     tensors |= {f"projected/{name}": value for name, value in fit_projected().state_dict().items()}
+    fitted = fit_at_rates_of_their_own(rank).state_dict()
+    tensors |= {f"fitted/{name}": value for name, value in fitted.items()}
     save_file(tensors, folder / f"tensors_{rank}.safetensors")
 
     def user_error() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wsapps.accelerator import accelerator_of_ones_own, make_accelerator
+from wsapps.accelerator import accelerator_of_ones_own, make_accelerator, on_main
 from wsapps.alpha import alpha_by_samples
 from wsapps.cpu import keep_freed_pages
 from wsapps.field_objective import FieldObjective
@@ -101,7 +101,8 @@ def fit(
             sizes = coordinates_ND.shape[1], values_NC.shape[1]
             make = partial(SinusoidalField, *sizes, width, hidden_layers, omega_0, omega_hidden)
             if alpha is None and len(coordinates_ND) > 1:
-                choice = alpha_by_samples(make, coordinates_ND, values_NC, seed=seed)
+                choose = partial(alpha_by_samples, make, coordinates_ND, values_NC, seed=seed)
+                choice = on_main(accelerator, choose)
                 alpha = choice.alpha
                 if solve_output is None and choice.memorises:
                     solve_output = False
@@ -112,7 +113,8 @@ def fit(
         objective = FieldObjective(field, peak, solver)
         try:
             if lr is None:
-                config = replace(config, optimizer=fitting_optimizer(fitting_rate(field, solver)))
+                rate = on_main(accelerator, partial(fitting_rate, field, solver))
+                config = replace(config, optimizer=fitting_optimizer(rate))
             Trainer(config, objective, batches, accelerator=accelerator, show_progress=progress).fit()
             objective.finish()
         finally:

@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from wsapps.accelerator import make_accelerator
+from wsapps.accelerator import make_accelerator, on_main
 from wsapps.alpha.fallback import with_fallback
 from wsapps.atomic import write_json
 from wsapps.command import run_command
@@ -106,7 +105,7 @@ def fit_signal(problem: FitProblem, run: Run) -> dict[str, float]:
 def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
     accelerator, folder = run.accelerator, run.folder
     config, signal, mask, field = problem.config, problem.signal, problem.mask, problem.field
-    sampler, objective, trainer_config = make_training(problem, accelerator.device)
+    sampler, objective, trainer_config = make_training(problem, accelerator)
     parameters = parameter_count(field)
     trainer = Trainer(
         trainer_config,
@@ -157,16 +156,17 @@ def _fit(problem: FitProblem, run: Run) -> dict[str, float]:
 
 
 def make_training(
-    problem: FitProblem, device: torch.device
+    problem: FitProblem, accelerator: Accelerator
 ) -> tuple[PointSampler, FieldObjective, TrainerConfig]:
     """Batches, loss, and the trainer's settings with micro-batches and a learning rate that suit the field.
 
     The field is moved to the device, and where its output layer is solved for, that is set.
     """
-    config, field = problem.config, problem.field.to(device)
+    config, device = problem.config, accelerator.device
+    field = problem.field.to(device)
     sampler, trainer = build_sampler(config, problem.signal, problem.mask, field, device)
     solver = output_solver(field, sampler, config.projection)
-    rate = fitting_rate(field, solver) if config.lr == "auto" else None
+    rate = on_main(accelerator, partial(fitting_rate, field, solver)) if config.lr == "auto" else None
     if rate is not None:
         trainer = replace(trainer, optimizer=replace(trainer.optimizer, lr=rate))
     return sampler, FieldObjective(field, problem.signal.peak, solver), trainer
