@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from alpha_grid import (
+    ALL,
     FRESH,
     SIGNALS,
     SIZES,
@@ -34,6 +35,7 @@ from alpha_grid import (
     grid_curve,
     grid_curves,
     problem_of,
+    runs_folder,
     steps_ratio,
 )
 
@@ -89,7 +91,7 @@ def _parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="folder with kodak/, div2k/, era5/, mesh/ and audio/")
-    parser.add_argument("--signals", nargs="+", choices=[*SIGNALS, *UNSEEN, *FRESH, *SIZES], metavar="NAME")
+    parser.add_argument("--signals", nargs="+", choices=list(ALL), metavar="NAME")
     others = parser.add_mutually_exclusive_group()
     others.add_argument("--unseen", action="store_true", help="the second set of signals")
     others.add_argument("--fresh", action="store_true", help="the third set of signals")
@@ -110,7 +112,7 @@ def _set(arguments: argparse.Namespace) -> Iterable[str]:
 
 def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> Row:
     settings = (f"trainer.max_steps={arguments.steps}", f"trainer.seed={arguments.seed}")
-    folder = arguments.out / f"{arguments.steps}-lr-auto-seed-{arguments.seed}"
+    folder = runs_folder(arguments.out, arguments.seed, arguments.steps)
     curves = list(grid_curves(folder, name, arguments.data, settings, accelerator))
     by_alpha = {curve.alpha: curve for curve in curves}
     grid = choose([curve for curve in curves if _keeps_the_iou(folder / name, curve.alpha)], TOLERANCE)

@@ -21,17 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from accelerate import Accelerator
-from alpha_grid import (
-    FRESH,
-    SIGNALS,
-    SIZES,
-    SLOWER,
-    TOLERANCE,
-    UNSEEN,
-    grid_curves,
-    problem_of,
-    steps_ratio,
-)
+from alpha_grid import ALL, SLOWER, TOLERANCE, grid_curves, problem_of, runs_folder, steps_ratio
 from torch import nn
 
 from wsapps.accelerator import make_accelerator
@@ -123,7 +113,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _cases(arguments: argparse.Namespace, accelerator: Accelerator) -> Iterator[Case]:
-    for name, settings in (SIGNALS | UNSEEN | FRESH | SIZES).items():
+    for name, settings in ALL.items():
         if "signal=image" in settings:
             curves = _curves(name, arguments.seed, arguments, accelerator)
             yield Case(name, _looks(name, arguments), curves)
@@ -132,7 +122,7 @@ def _cases(arguments: argparse.Namespace, accelerator: Accelerator) -> Iterator[
 def _curves(
     name: str, seed: int, arguments: argparse.Namespace, accelerator: Accelerator
 ) -> dict[float, Curve]:
-    folder, settings = arguments.out / f"150-lr-auto-seed-{seed}", (f"trainer.seed={seed}",)
+    folder, settings = runs_folder(arguments.out, seed), (f"trainer.seed={seed}",)
     return {c.alpha: c for c in grid_curves(folder, name, arguments.data, settings, accelerator)}
 
 

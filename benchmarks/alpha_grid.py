@@ -1,6 +1,7 @@
 """The full grid that ``alpha=auto`` is judged by: fields of every alpha on small signals, half held out.
 
-Imported by alpha_auto.py, alpha_expected.py and recipes.py, whose docstrings have the commands.
+Imported by alpha_auto.py, alpha_expected.py, recipes.py and initialisations.py, whose docstrings have the
+commands.
 """
 
 from __future__ import annotations
@@ -111,6 +112,8 @@ SIZES = {
     **_pictures("colour 96", dict(list(_ALL.items())[::2]), 96, "every_other", grey=False),
     **_pictures("grid 64", _ALL, 64, "every_other"),
 }
+#: Of every set, by name.
+ALL = SIGNALS | UNSEEN | FRESH | SIZES
 COMMON = ("method.width=128",)
 #: What is asked of a choice: decibels that it may lose against alpha = 1, and its steps over the grid's.
 TOLERANCE, SLOWER = 0.5, 1.15
@@ -120,7 +123,7 @@ _HOPELESS = 3.0  # dB under the held-out score of alpha = 1
 
 def problem_of(name: str, data: Path, settings: tuple[str, ...]) -> FitProblem:
     """A signal with its field and its training samples, as ``fit`` would make them."""
-    own = [s.replace("path=", f"path={data}/") for s in (SIGNALS | UNSEEN | FRESH | SIZES)[name]]
+    own = [s.replace("path=", f"path={data}/") for s in ALL[name]]
     return problem_from([*COMMON, *own, *settings])
 
 
@@ -128,6 +131,11 @@ def problem_from(settings: Sequence[str]) -> FitProblem:
     """What ``wsapps_signals.fit`` would train with these settings."""
     config = fit_config(settings)
     return make_problem(config, load_signal(config))
+
+
+def runs_folder(out: Path, seed: int, steps: int = 150) -> Path:
+    """Where whole runs of a seed and length are kept, a folder for each signal."""
+    return out / f"{steps}-lr-auto-seed-{seed}"
 
 
 def grid_curves(
