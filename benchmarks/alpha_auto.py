@@ -1,11 +1,15 @@
 """``alpha=auto`` against the same rule on the full grid of alphas, on small signals with half held out.
 
-    python benchmarks/alpha_auto.py DATA [--unseen | --fresh | --sizes] [--signals era5 00] [--seed 0]
+    python benchmarks/alpha_auto.py DATA [--unseen | --fresh | --sizes | --larger] [--seed 0]
+    python benchmarks/alpha_auto.py DATA --signals era5 00
 
 Pictures of 96x96, a map, meshes and sounds of about 9,216 samples, or with ``--unseen`` and ``--fresh`` those
 of other sizes, densities and held-out parts, or with ``--sizes`` pictures at many sizes; fields of width 128,
-otherwise the defaults of a fit. By all pictures the line was drawn that ``alpha=auto`` expects scores by:
-alpha_expected.py says how it does on pictures that it was not drawn through. A whole run is made with each
+otherwise the defaults of a fit. By all of these pictures the line was drawn that ``alpha=auto`` expects
+scores by: alpha_expected.py says how it does on pictures that it was not drawn through. With ``--larger`` it
+is pictures of 256x256, of which the line knows nothing, and fields of width 256, as a fit has them.
+
+A whole run is made with each
 alpha, ascending until one is 3 dB worse than alpha = 1 between the samples; the rule on their curves is the
 grid's choice, of meshes among those that keep the IoU. ``alpha=auto`` sees what a run sees, the fitted part.
 Whole runs are kept: the command can be killed and called again.
@@ -18,7 +22,6 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -27,6 +30,7 @@ from accelerate import Accelerator
 from alpha_grid import (
     ALL,
     FRESH,
+    LARGER,
     SIGNALS,
     SIZES,
     SLOWER,
@@ -77,7 +81,7 @@ def main() -> None:
     arguments = _parse()
     prepare_cpu(1)
     began, rows = time.monotonic(), []
-    for name in arguments.signals or _set(arguments):
+    for name in arguments.signals or arguments.names:
         rows.append(_row(name, arguments, make_accelerator()))
         print(_line(rows[-1]), flush=True)
         if arguments.piece is not None and time.monotonic() - began > arguments.piece:
@@ -93,21 +97,19 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="folder with kodak/, div2k/, era5/, mesh/ and audio/")
     parser.add_argument("--signals", nargs="+", choices=list(ALL), metavar="NAME")
     others = parser.add_mutually_exclusive_group()
-    others.add_argument("--unseen", action="store_true", help="the second set of signals")
-    others.add_argument("--fresh", action="store_true", help="the third set of signals")
-    others.add_argument("--sizes", action="store_true", help="pictures at other sizes")
+    for option, names, what in (
+        ("--unseen", UNSEEN, "the second set of signals"),
+        ("--fresh", FRESH, "the third set of signals"),
+        ("--sizes", SIZES, "pictures at other sizes"),
+        ("--larger", LARGER, "larger pictures, in wider fields"),
+    ):
+        others.add_argument(option, dest="names", action="store_const", const=names, help=what)
+    parser.set_defaults(names=SIGNALS)
     parser.add_argument("--steps", type=int, default=150, help="of every run")
     parser.add_argument("--seed", type=int, default=0, help="of fields, draws and looks")
     parser.add_argument("--piece", type=float, help="seconds after which no other signal begins")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/alpha_auto"))
     return parser.parse_args()
-
-
-def _set(arguments: argparse.Namespace) -> Iterable[str]:
-    for asked, names in ((arguments.unseen, UNSEEN), (arguments.fresh, FRESH), (arguments.sizes, SIZES)):
-        if asked:
-            return names
-    return SIGNALS
 
 
 def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> Row:

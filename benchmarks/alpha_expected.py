@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from accelerate import Accelerator
-from alpha_grid import ALL, SLOWER, TOLERANCE, grid_curves, problem_of, runs_folder, steps_ratio
+from alpha_grid import SLOWER, SMALL, TOLERANCE, grid_curves, problem_of, runs_folder, steps_ratio
 from torch import nn
 
 from wsapps.accelerator import make_accelerator
@@ -113,7 +113,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _cases(arguments: argparse.Namespace, accelerator: Accelerator) -> Iterator[Case]:
-    for name, settings in ALL.items():
+    for name, settings in SMALL.items():
         if "signal=image" in settings:
             curves = _curves(name, arguments.seed, arguments, accelerator)
             yield Case(name, _looks(name, arguments), curves)

@@ -112,8 +112,14 @@ SIZES = {
     **_pictures("colour 96", dict(list(_ALL.items())[::2]), 96, "every_other", grey=False),
     **_pictures("grid 64", _ALL, 64, "every_other"),
 }
-#: Of every set, by name.
-ALL = SIGNALS | UNSEEN | FRESH | SIZES
+#: Larger pictures in the field that a fit has by default.
+LARGER = {
+    name: (*settings, "method.width=256")
+    for name, settings in _pictures("grid 256", dict(list(_ALL.items())[::3]), 256, "every_other").items()
+}
+#: Those of width 128, and of every set, by name.
+SMALL = SIGNALS | UNSEEN | FRESH | SIZES
+ALL = SMALL | LARGER
 COMMON = ("method.width=128",)
 #: What is asked of a choice: decibels that it may lose against alpha = 1, and its steps over the grid's.
 TOLERANCE, SLOWER = 0.5, 1.15
