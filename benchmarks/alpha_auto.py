@@ -1,6 +1,6 @@
 """``alpha=auto`` against the same rule on the full grid of alphas, on small signals with half held out.
 
-    python benchmarks/alpha_auto.py DATA [--unseen | --fresh | --sizes | --larger] [--seed 0]
+    python benchmarks/alpha_auto.py DATA [--unseen | --fresh | --sizes | --larger] [--seed 0] [--judges 0 1 2]
     python benchmarks/alpha_auto.py DATA --signals era5 00
 
 Pictures of 96x96, a map, meshes and sounds of about 9,216 samples, or with ``--unseen`` and ``--fresh`` those
@@ -12,7 +12,8 @@ is pictures of 256x256, of which the line knows nothing, and fields of width 256
 A whole run is made with each
 alpha, ascending until one is 3 dB worse than alpha = 1 between the samples; the rule on their curves is the
 grid's choice, of meshes among those that keep the IoU. ``alpha=auto`` sees what a run sees, the fitted part.
-Whole runs are kept: the command can be killed and called again.
+One seed tells little of a signal: with ``--judges`` the choice is judged by the mean curves of several. Whole
+runs are kept: the command can be killed and called again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import json
 import statistics
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -38,14 +40,14 @@ from alpha_grid import (
     UNSEEN,
     grid_curve,
     grid_curves,
+    mean_of,
     problem_of,
     runs_folder,
     steps_ratio,
 )
 
 from wsapps.accelerator import make_accelerator
-from wsapps.alpha import REFERENCE, choose
-from wsapps.atomic import write_json
+from wsapps.alpha import REFERENCE, Curve, choose
 from wsapps.cpu import prepare_cpu
 from wsapps_signals.choose_alpha import choose_alpha
 
@@ -107,6 +109,13 @@ def _parse() -> argparse.Namespace:
     parser.set_defaults(names=SIGNALS)
     parser.add_argument("--steps", type=int, default=150, help="of every run")
     parser.add_argument("--seed", type=int, default=0, help="of fields, draws and looks")
+    parser.add_argument(
+        "--judges",
+        type=int,
+        nargs="+",
+        metavar="SEED",
+        help="of the runs whose mean judges; else the seed's own",
+    )
     parser.add_argument("--piece", type=float, help="seconds after which no other signal begins")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/alpha_auto"))
     return parser.parse_args()
@@ -114,10 +123,6 @@ def _parse() -> argparse.Namespace:
 
 def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> Row:
     settings = (f"trainer.max_steps={arguments.steps}", f"trainer.seed={arguments.seed}")
-    folder = runs_folder(arguments.out, arguments.seed, arguments.steps)
-    curves = list(grid_curves(folder, name, arguments.data, settings, accelerator))
-    by_alpha = {curve.alpha: curve for curve in curves}
-    grid = choose([curve for curve in curves if _keeps_the_iou(folder / name, curve.alpha)], TOLERANCE)
     problem = problem_of(name, arguments.data, settings)
     parts = replace(problem.config, alpha="auto"), problem.signal, problem.mask, problem.field
     choose_alpha(*parts)  # once before it is timed
@@ -126,34 +131,64 @@ def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> 
     seconds = time.process_time() - began
     if choice.memorises and problem.config.projection.enabled is not False:
         raise SystemExit(f"{name}: alpha=auto trains the output layer here, and the grid's runs solve for it")
-    write_json(folder / name / "auto.json", asdict(choice))
-    if choice.alpha not in by_alpha:
-        problem = problem_of(name, arguments.data, (*settings, f"method.alpha={choice.alpha}"))
-        file = folder / name / f"{choice.alpha:g}.json"
-        by_alpha[choice.alpha] = grid_curve(file, problem, choice.alpha, accelerator)
-    records = {alpha: _record(folder / name, alpha) for alpha in (REFERENCE, choice.alpha)}
-    taken, one = by_alpha[choice.alpha], by_alpha[REFERENCE]
-    iou = [records[alpha]["iou"] for alpha in (choice.alpha, REFERENCE)]
+    judges = [_Judge(name, seed, arguments, accelerator) for seed in arguments.judges or [arguments.seed]]
+    curves = mean_of([judge.grid() for judge in judges])
+    ious = {alpha: _mean_iou(judges, alpha) for alpha in curves}
+    grid = choose([curves[a] for a in curves if _keeps_the_iou(ious[a], ious[REFERENCE])], TOLERANCE)
+    if choice.alpha not in curves:
+        curves |= mean_of([{choice.alpha: judge.curve(choice.alpha)} for judge in judges])
+    taken, one = curves[choice.alpha], curves[REFERENCE]
+    iou, of_one = _mean_iou(judges, choice.alpha), ious[REFERENCE]
     return Row(
         name,
         grid.alpha,
         choice.alpha,
         grid.chosen.speed_up,
-        steps_ratio(taken, by_alpha[grid.alpha], grid.target),
+        steps_ratio(taken, curves[grid.alpha], grid.target),
         taken.last_held_out - one.last_held_out,
-        None if iou[0] is None else iou[0] - iou[1],
+        None if iou is None or of_one is None else iou - of_one,
         cost,
-        seconds / records[choice.alpha]["cpu_seconds"],
+        seconds / statistics.fmean(judge.record(choice.alpha)["cpu_seconds"] for judge in judges),
     )
 
 
-def _record(folder: Path, alpha: float) -> dict:
-    return json.loads((folder / f"{alpha:g}.json").read_text())
+@dataclass(frozen=True)
+class _Judge:
+    """Whole runs of a signal with a seed."""
+
+    name: str
+    seed: int
+    arguments: argparse.Namespace
+    accelerator: Accelerator
+
+    @property
+    def folder(self) -> Path:
+        return runs_folder(self.arguments.out, self.seed, self.arguments.steps)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        return f"trainer.max_steps={self.arguments.steps}", f"trainer.seed={self.seed}"
+
+    def grid(self) -> dict[float, Curve]:
+        curves = grid_curves(self.folder, self.name, self.arguments.data, self.settings, self.accelerator)
+        return {curve.alpha: curve for curve in curves}
+
+    def curve(self, alpha: float) -> Curve:
+        problem = problem_of(self.name, self.arguments.data, (*self.settings, f"method.alpha={alpha}"))
+        return grid_curve(self.folder / self.name / f"{alpha:g}.json", problem, alpha, self.accelerator)
+
+    def record(self, alpha: float) -> dict:
+        return json.loads((self.folder / self.name / f"{alpha:g}.json").read_text())
 
 
-def _keeps_the_iou(folder: Path, alpha: float) -> bool:
-    now, one = (_record(folder, each)["iou"] for each in (alpha, REFERENCE))
-    return now is None or now >= one - IOU
+def _mean_iou(judges: Sequence[_Judge], alpha: float) -> float | None:
+    """None of signals that are not inside or outside."""
+    ious = [judge.record(alpha)["iou"] for judge in judges]
+    return None if None in ious else statistics.fmean(ious)
+
+
+def _keeps_the_iou(iou: float | None, of_one: float | None) -> bool:
+    return iou is None or of_one is None or iou >= of_one - IOU
 
 
 def _line(row: Row) -> str:

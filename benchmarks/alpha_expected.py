@@ -1,13 +1,15 @@
 """What ``alpha=auto`` expects of an alpha between the samples of a picture, by least squares.
 
-    python benchmarks/alpha_expected.py DATA [--seed 0] [--other-seed 1] [--out DIR]
+    python benchmarks/alpha_expected.py DATA [--seeds 0 1 2] [--out DIR]
 
-Of the pictures of every set of alpha_auto.py, whose whole runs it shares (give both the same ``--out``): the
-held-out score of alpha 1.25 and 1.5 against that of alpha 1, over what samples leave open between them, by
-itself and times how evenly they miss each other. Printed are the line, how near it comes to a picture that it
-has not seen at any size, how many alphas chosen by it are within what alpha_auto.py asks, and the same of
-alphas that a whole grid of another seed chooses: no rule that looks at the picture alone can be expected to
-do better. Whole runs are kept: the command can be killed and called again.
+Of the pictures of every small set of alpha_auto.py, whose whole runs it shares (give both one ``--out``):
+the held-out score of alpha 1.25 and 1.5 against that of alpha 1, over what samples leave open between them
+and its spread times how evenly they miss each other. Printed are the line, how near it comes to a picture
+that it has not seen at any size, and how many alphas chosen by it are within what alpha_auto.py asks.
+
+One seed tells little of a picture. So grey photographs have runs with every other seed as well, and choices
+are judged by the mean of the other seeds' curves too, those by the line and those of a whole grid. Whole runs
+are kept: the command can be killed and called again.
 """
 
 from __future__ import annotations
@@ -15,13 +17,24 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from accelerate import Accelerator
-from alpha_grid import SLOWER, SMALL, TOLERANCE, grid_curves, problem_of, runs_folder, steps_ratio
+from alpha_grid import (
+    SEVERAL_SEEDS,
+    SLOWER,
+    SMALL,
+    TOLERANCE,
+    grid_curves,
+    mean_of,
+    problem_of,
+    runs_folder,
+    steps_ratio,
+)
+from printed import markdown
 from torch import nn
 
 from wsapps.accelerator import make_accelerator
@@ -35,17 +48,18 @@ from wsapps.fields import make_field
 FITTED, LOOKED_AT = (1.25, 1.5), (1.25, 1.5, 1.75)
 HOPELESS = -3.0  # dB: whoever is so far below is not chosen, and the line need not bend for it
 
-#: Of one picture at one size: what was seen at each alpha, and how evenly samples miss each other.
-Looks = tuple[Mapping[float, Interpolation], float]
+Curves = Mapping[float, Curve]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A picture at one size: its looks, and the curves of whole runs."""
+    """A picture at one size and a seed: what was seen of it, and the curves of whole runs."""
 
     name: str
-    looks: Looks
-    curves: Mapping[float, Curve]
+    seed: int
+    found: Mapping[float, Interpolation]
+    evenness: float
+    curves: Curves
 
     @property
     def picture(self) -> str:
@@ -55,49 +69,66 @@ class Case:
     @property
     def alphas(self) -> list[float]:
         """Those that the line is drawn through."""
-        return [a for a in FITTED if a in self.curves and self.lost(a) > HOPELESS]
-
-    def lost(self, alpha: float) -> float:
-        """Its held-out score against that of alpha = 1, dB."""
-        return self.curves[alpha].last_held_out - self.curves[REFERENCE].last_held_out
+        return [a for a in FITTED if a in self.curves and lost(self.curves, a) > HOPELESS]
 
     def seen(self, alpha: float) -> list[float]:
         """What the line is drawn over."""
-        found, evenness = self.looks
-        return [-found[alpha].left_open, found[alpha].left_open * evenness]
+        look = self.found[alpha]
+        return [-look.left_open, look.spread * self.evenness]
 
-    def within(self, alpha: float) -> bool:
-        """Whether a choice is within what alpha_auto.py asks."""
-        if alpha not in self.curves or self.lost(alpha) < -TOLERANCE:
-            return False
-        grid = choose(list(self.curves.values()), TOLERANCE)
-        return steps_ratio(self.curves[alpha], self.curves[grid.alpha], grid.target) <= SLOWER
+    def largest(self, score: Callable[[float], float]) -> float:
+        """The largest alpha of which enough is expected."""
+        chosen = REFERENCE
+        for alpha in LOOKED_AT:
+            if score(alpha) < LEAST_EXPECTED:
+                break
+            chosen = alpha
+        return chosen
 
 
 def main() -> None:
     arguments = _parse()
     prepare_cpu(1)
-    accelerator = make_accelerator()
-    cases = list(_cases(arguments, accelerator))
+    cases = list(_cases(arguments, make_accelerator()))
     lines = {case.picture: _line([c for c in cases if c.picture != case.picture]) for case in cases}
-    print("lost at edges, less where even, dB:", np.round(_line(cases), 2))
+    print("lost for what is open, won by its spread where even, dB:", np.round(_line(cases), 2))
     pairs = np.array(
-        [(np.dot(case.seen(a), lines[case.picture]), case.lost(a)) for case in cases for a in case.alphas]
+        [
+            (np.dot(case.seen(a), lines[case.picture]), lost(case.curves, a))
+            for case in cases
+            for a in case.alphas
+        ]
     )
     error = math.sqrt(np.mean((pairs[:, 0] - pairs[:, 1]) ** 2))
     print(
         f"of pictures not seen: root mean square error {error:.2f} dB, correlation "
-        f"{np.corrcoef(pairs.T)[0, 1]:.2f}, {len(pairs)} runs of {len(cases)} signals, {len(lines)} pictures"
+        f"{np.corrcoef(pairs.T)[0, 1]:.2f}, {len(pairs)} runs, {len(lines)} pictures"
     )
-    _print("alpha 1", cases, lambda case: REFERENCE)
-    _print("alpha 1.25", cases, lambda case: 1.25)
-    _print("by a line through other pictures", cases, lambda case: _largest(case, lines[case.picture]))
-    _print("by the line in wsapps.alpha.prediction", cases, lambda case: _largest(case, None))
-    if arguments.other_seed is not None:
-        known = [case for case in cases if not arguments.others or case.name in arguments.others]
-        others = {case.name: _grid_of(case.name, arguments, accelerator) for case in known}
-        _print("of these, by a whole grid of another seed", known, lambda case: others[case.name])
-        _print("the same, by the line", known, lambda case: _largest(case, None))
+    rules: dict[str, Callable[[Case], float]] = {
+        "1": lambda case: REFERENCE,
+        "1.25": lambda case: 1.25,
+        "by a line through other pictures": lambda case: case.largest(
+            lambda alpha: float(np.dot(case.seen(alpha), lines[case.picture]))
+        ),
+        "by the line in wsapps.alpha.prediction": lambda case: case.largest(
+            lambda alpha: expected(case.found[alpha], case.evenness)
+        ),
+        "of this seed's whole grid": lambda case: choose(list(case.curves.values()), TOLERANCE).alpha,
+    }
+    print(_table(cases, rules))
+
+
+def lost(curves: Curves, alpha: float) -> float:
+    """The held-out score against that of alpha = 1, dB; minus infinity where the grid had ended before."""
+    return curves[alpha].last_held_out - curves[REFERENCE].last_held_out if alpha in curves else -math.inf
+
+
+def within(curves: Curves, alpha: float) -> bool:
+    """Whether a choice is within what alpha_auto.py asks."""
+    if lost(curves, alpha) < -TOLERANCE:
+        return False
+    grid = choose(list(curves.values()), TOLERANCE)
+    return steps_ratio(curves[alpha], curves[grid.alpha], grid.target) <= SLOWER
 
 
 def _parse() -> argparse.Namespace:
@@ -105,69 +136,65 @@ def _parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="folder with kodak/, div2k/ and nerf_synthetic/")
-    parser.add_argument("--seed", type=int, default=0, help="of fields, draws and looks")
-    parser.add_argument("--other-seed", type=int, help="of the grid that is judged by the first one's runs")
-    parser.add_argument("--others", nargs="*", help="signals that the other grid is made for; else all")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[0],
+        help="of fields, draws and looks; the first of all pictures",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/alpha_auto"))
     return parser.parse_args()
 
 
 def _cases(arguments: argparse.Namespace, accelerator: Accelerator) -> Iterator[Case]:
-    for name, settings in SMALL.items():
-        if "signal=image" in settings:
-            curves = _curves(name, arguments.seed, arguments, accelerator)
-            yield Case(name, _looks(name, arguments), curves)
+    pictures = [name for name, settings in SMALL.items() if "signal=image" in settings]
+    for number, seed in enumerate(arguments.seeds):
+        folder, settings = runs_folder(arguments.out, seed), (f"trainer.seed={seed}",)
+        for name in pictures if number == 0 else SEVERAL_SEEDS:
+            curves = grid_curves(folder, name, arguments.data, settings, accelerator)
+            yield Case(name, seed, *_looks(name, arguments.data, seed), {c.alpha: c for c in curves})
 
 
-def _curves(
-    name: str, seed: int, arguments: argparse.Namespace, accelerator: Accelerator
-) -> dict[float, Curve]:
-    folder, settings = runs_folder(arguments.out, seed), (f"trainer.seed={seed}",)
-    return {c.alpha: c for c in grid_curves(folder, name, arguments.data, settings, accelerator)}
-
-
-def _looks(name: str, arguments: argparse.Namespace) -> Looks:
+def _looks(name: str, data: Path, seed: int) -> tuple[Mapping[float, Interpolation], float]:
     """As alpha=auto looks, at every alpha of the line."""
-    problem = problem_of(name, arguments.data, (f"trainer.seed={arguments.seed}",))
+    problem = problem_of(name, data, (f"trainer.seed={seed}",))
     seen = problem.signal.coordinates[problem.mask], problem.signal.values[problem.mask]
 
     def make(alpha: float) -> nn.Module:
         return make_field(seen[0].shape[1], seen[1].shape[1], with_alpha(problem.config, alpha).method)
 
-    return looks(make, *seen, LOOKED_AT, seed=arguments.seed, least=-math.inf)
+    return looks(make, *seen, LOOKED_AT, seed=seed, least=-math.inf)
 
 
 def _line(cases: list[Case]) -> np.ndarray:
-    pairs = [(case.seen(alpha), case.lost(alpha)) for case in cases for alpha in case.alphas]
-    seen, lost = (np.array(each) for each in zip(*pairs, strict=True))
-    return np.linalg.lstsq(seen, lost, rcond=None)[0]
+    pairs = [(case.seen(alpha), lost(case.curves, alpha)) for case in cases for alpha in case.alphas]
+    seen, missed = (np.array(each) for each in zip(*pairs, strict=True))
+    return np.linalg.lstsq(seen, missed, rcond=None)[0]
 
 
-def _largest(case: Case, line: np.ndarray | None) -> float:
-    """The largest alpha of which enough is expected, by a line or by the one that alpha=auto has."""
-    found, evenness = case.looks
-    chosen = REFERENCE
-    for alpha in LOOKED_AT:
-        score = expected(found[alpha], evenness) if line is None else float(np.dot(case.seen(alpha), line))
-        if score < LEAST_EXPECTED:
-            break
-        chosen = alpha
-    return chosen
+def _table(cases: list[Case], rules: Mapping[str, Callable[[Case], float]]) -> str:
+    by_name = {name: [case for case in cases if case.name == name] for name in {c.name for c in cases}}
+    own = [(case, case.curves) for case in cases]
+    others = [
+        (case, mean_of([other.curves for other in by_name[case.name] if other is not case]))
+        for case in cases
+        if len(by_name[case.name]) > 1
+    ]
+    rows = [
+        [alpha, *(_counted(judged, choice) for judged in (own, others))] for alpha, choice in rules.items()
+    ]
+    columns = ["alpha", "within by its own runs", "by the mean of the other seeds'"]
+    return markdown("Choices within what is asked:", columns, rows)
 
 
-def _grid_of(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> float:
-    curves = _curves(name, arguments.other_seed, arguments, accelerator)
-    return choose(list(curves.values()), TOLERANCE).alpha
-
-
-def _print(what: str, cases: list[Case], choice: Callable[[Case], float]) -> None:
-    chosen = [(case, choice(case)) for case in cases]
-    lost = [case.lost(alpha) for case, alpha in chosen if alpha in case.curves]
-    harmed = [each for each in lost if each < -TOLERANCE]
-    print(
-        f"{what}: {sum(case.within(alpha) for case, alpha in chosen)} of {len(cases)} within; {len(harmed)} "
-        f"lose more than {TOLERANCE} dB, at most {-min([0.0, *harmed]):.2f}"
-    )
+def _counted(judged: Sequence[tuple[Case, Curves]], choice: Callable[[Case], float]) -> str:
+    if not judged:
+        return "not measured"
+    chosen = [(curves, choice(case)) for case, curves in judged]
+    good = sum(within(*each) for each in chosen)
+    harmed = sum(lost(*each) < -TOLERANCE for each in chosen)
+    return f"{good} of {len(judged)} ({100 * good / len(judged):.0f} %), {harmed} lose more"
 
 
 if __name__ == "__main__":

@@ -112,6 +112,14 @@ SIZES = {
     **_pictures("colour 96", dict(list(_ALL.items())[::2]), 96, "every_other", grey=False),
     **_pictures("grid 64", _ALL, 64, "every_other"),
 }
+#: Grey photographs, of which alpha_expected.py asks for more than one seed.
+SEVERAL_SEEDS = [name for name in SIGNALS if name not in OTHERS] + [
+    name
+    for name, settings in SIZES.items()
+    if "signal.grey=true" in settings
+    and name not in [f"{each}, grid 128" for each in DIV2K]
+    and "lego" not in name
+]
 #: Larger pictures in the field that a fit has by default.
 LARGER = {
     name: (*settings, "method.width=256")
@@ -158,6 +166,17 @@ def grid_curves(
             floor = curve.last_held_out - _HOPELESS
         if curve.diverged or curve.last_held_out < floor:
             return
+
+
+def mean_of(several: Sequence[Mapping[float, Curve]]) -> dict[float, Curve]:
+    """Of every alpha that all of several seeds have, the mean curve."""
+    mean = {}
+    for alpha, first in several[0].items():
+        if all(alpha in curves for curves in several):
+            same = [curves[alpha] for curves in several]
+            scores = np.mean([[curve.fitted, curve.held_out] for curve in same], axis=0)
+            mean[alpha] = Curve(alpha, first.steps, *scores.tolist())
+    return mean
 
 
 def steps_ratio(curve: Curve, other: Curve, target: float) -> float:

@@ -128,13 +128,14 @@ def test_in_turn_ends_where_alpha_one_diverges():
     assert len(try_in_turn(lambda alpha: line(alpha, math.nan, 1), [1.5, 2], 0.5)) == 1
 
 
-def look(left_open: float, left_out: float = 1.0) -> Interpolation:
-    """At samples that are all alike."""
-    return Interpolation(1 - left_open**2, left_open, left_out)
+def look(left_open: float, left_out: float = 1.0, spread: float = 0.0) -> Interpolation:
+    """At samples that leave as much open everywhere, or more here than there."""
+    unexplained = left_open**2 + spread**2
+    return Interpolation(1 - unexplained, left_open, unexplained, left_out)
 
 
 def test_of_predictions_the_largest_alpha_that_loses_little_is_taken():
-    looks = {1.0: look(0.01), 1.5: look(0.1), 2.0: look(0.3), 2.5: look(0.9)}
+    looks = {1.0: look(0.01), 1.5: look(0.1, spread=0.04), 2.0: look(0.3, spread=0.1), 2.5: look(0.9)}
     choice = choose_predicted(looks, evenness=0.6)
     assert expected(looks[1.5], 0.6) > LEAST_EXPECTED > expected(looks[2.0], 0.6)
     assert (choice.alpha, choice.floor, choice.memorises) == (1.5, LEAST_EXPECTED, False)
@@ -147,9 +148,11 @@ def test_of_predictions_the_largest_alpha_that_loses_little_is_taken():
 
 
 def test_less_is_expected_the_more_is_open_and_the_fewer_samples_make_the_error():
-    assert expected(look(0.1), 0.5) > expected(look(0.2), 0.5)
-    assert expected(look(0.1), 0.5) > expected(look(0.1), 0.2)
-    looks = {1.0: look(0.01), 1.5: look(0.1)}
+    some = look(0.1, spread=0.04)
+    assert expected(some, 0.5) > expected(look(0.2, spread=0.04), 0.5)
+    assert expected(some, 0.5) > expected(look(0.1, spread=0.02), 0.5)
+    assert expected(some, 0.5) > expected(some, 0.2)
+    looks = {1.0: look(0.01), 1.5: some}
     assert choose_predicted(looks, evenness=0.6).alpha == 1.5
     assert choose_predicted(looks, evenness=0.2).alpha == 1.0
 
@@ -182,10 +185,10 @@ def test_predictions_of_a_smooth_signal_take_a_small_alpha():
 
 
 def test_what_memorises_is_told_by_alpha_one():
-    dense = {1.0: Interpolation(LEAST_SOLVED, 0.05, 1.0), 1.5: look(0.1)}
+    dense = {1.0: Interpolation(LEAST_SOLVED, 0.05, 0.005, 1.0), 1.5: look(0.03)}
     choice = choose_predicted(dense)
     assert (choice.alpha, choice.memorises) == (1.5, False)
-    sparse = {1.0: Interpolation(LEAST_SOLVED - 1e-6, 0.05, 1.0), 1.5: look(0.1)}
+    sparse = {1.0: Interpolation(LEAST_SOLVED - 1e-6, 0.05, 0.005, 1.0), 1.5: look(0.03)}
     choice = choose_predicted(sparse)
     assert (choice.alpha, choice.memorises) == (1.0, True)  # no larger one, whatever is expected of it
 

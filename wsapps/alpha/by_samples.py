@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import torch
 from torch import Tensor, nn
@@ -99,7 +99,5 @@ def _look(
     seen = [
         interpolation(field, *patch, generator(seed, "alpha", number)) for number, patch in enumerate(patches)
     ]
-    explained, left_open, left_out = (
-        statistics.fmean(each) for each in zip(*map(astuple, seen), strict=True)
-    )
-    return Interpolation(explained, left_open, left_out / variance)
+    mean = Interpolation(*(statistics.fmean(each) for each in zip(*map(astuple, seen), strict=True)))
+    return replace(mean, left_out=mean.left_out / variance)

@@ -12,6 +12,7 @@ leaving one sample out. Shapes: P samples, I of them inner ones, B places betwee
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -34,12 +35,19 @@ class Interpolation:
             inner samples to another. Where samples are drawn at random, a few holes would make the mean.
         left_open: the mean over these places of the deviation that is left, sqrt(1 - explained), in [0, 1]:
             of holes as well.
+        unexplained: the mean of its square, the variance that is left, in [0, 1].
         left_out: the mean square error of an inner sample when it is guessed from all others.
     """
 
     explained: float
     left_open: float
+    unexplained: float
     left_out: float
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation over places of what is left open there."""
+        return math.sqrt(max(0.0, self.unexplained - self.left_open**2))
 
 
 def interpolation(
@@ -59,9 +67,13 @@ def interpolation(
     factor_PP, across_PB = _factor(correlations[:count, :count]), correlations[:count, count:]
     whitened_PB = torch.linalg.solve_triangular(factor_PP, across_PB, upper=False)
     explained_B = whitened_PB.square().sum(dim=0).clamp(0, 1)
+    unexplained_B = 1 - explained_B
     missed_IC = _inner_errors(factor_PP, samples_PD, values_PC)
     return Interpolation(
-        float(explained_B.median()), float((1 - explained_B).sqrt().mean()), float(missed_IC.square().mean())
+        float(explained_B.median()),
+        float(unexplained_B.sqrt().mean()),
+        float(unexplained_B.mean()),
+        float(missed_IC.square().mean()),
     )
 
 

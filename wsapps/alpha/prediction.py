@@ -12,9 +12,9 @@ from wsapps.alpha.interpolation import Interpolation
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 
 # All are measured: docs/analysis.md.
-#: The decibels that are lost between samples, against alpha = 1, for all that samples leave open: where
-#: single edges make their errors, and how much less for a unit of evenness (benchmarks/alpha_expected.py).
-LOST_AT_EDGES, LESS_WHERE_EVEN = 8.8, 11.0
+#: The decibels that are lost between samples, against alpha = 1, for all that they leave open, and those won
+#: for its spread where the signal is even (benchmarks/alpha_expected.py).
+LOST_OPEN, WON_BY_SPREAD = 10.7, 30.3
 #: The evenness of normal errors; none counts as more even.
 NORMAL = 0.6745
 #: The least that may be expected.
@@ -34,14 +34,15 @@ EXACT = 1e-8
 def expected(look: Interpolation, evenness: float) -> float:
     """The held-out score against that of alpha = 1, in dB, by least squares over pictures.
 
-    So much for all that samples leave open between them; more where a few edges make the error, which fields
-    of a small alpha learn, and least where the signal is as rough everywhere as noise.
+    What samples leave open is lost. Where they leave more open in one place than in another alpha = 1 misses
+    there as well, and the more so the rougher the signal is everywhere; single edges, which make all of the
+    error of others, it learns.
 
     Args:
         look: at fields of an alpha above 1.
         evenness: see :func:`evenness_of`, with the smallest alpha above 1.
     """
-    return look.left_open * (LESS_WHERE_EVEN * evenness - LOST_AT_EDGES)
+    return WON_BY_SPREAD * look.spread * evenness - LOST_OPEN * look.left_open
 
 
 def evenness_of(errors_IC: Tensor) -> float:
