@@ -5,9 +5,9 @@
 
 Pictures of 96x96, a map, meshes and sounds of about 9,216 samples, or with ``--unseen`` and ``--fresh`` those
 of other sizes, densities and held-out parts, or with ``--sizes`` pictures at many sizes; fields of width 128,
-otherwise the defaults of a fit. By all of these pictures the line was drawn that ``alpha=auto`` expects
-scores by: alpha_expected.py says how it does on pictures that it was not drawn through. With ``--larger`` it
-is pictures of 256x256, of which the line knows nothing, and fields of width 256, as a fit has them.
+otherwise the defaults of a fit. With ``--larger`` they are pictures of 192x192 and 256x256, and fields of
+width 256. By all of these pictures the line was drawn that ``alpha=auto`` expects scores by:
+alpha_expected.py says how it does on pictures that it was not drawn through.
 
 A whole run is made with each
 alpha, ascending until one is 3 dB worse than alpha = 1 between the samples; the rule on their curves is the

@@ -2,10 +2,11 @@
 
     python benchmarks/alpha_expected.py DATA [--seeds 0 1 2] [--out DIR]
 
-Of the pictures of every small set of alpha_auto.py, whose whole runs it shares (give both one ``--out``):
-the held-out score of alpha 1.25 and 1.5 against that of alpha 1, over what samples leave open between them
-and its spread times how evenly they miss each other. Printed are the line, how near it comes to a picture
-that it has not seen at any size, and how many alphas chosen by it are within what alpha_auto.py asks.
+Of the pictures of every set of alpha_auto.py, whose whole runs it shares (give both one ``--out``): the
+held-out score of alpha 1.25 and 1.5 against that of alpha 1, over what samples leave open between them, its
+spread times how evenly they miss each other, and what alpha 1 does not learn. Printed are the line, how near
+it comes to a picture that it has not seen at any size, and how many alphas chosen by it are within what
+alpha_auto.py asks.
 
 One seed tells little of a picture. So grey photographs have runs with every other seed as well, and choices
 are judged by the mean of the other seeds' curves too, those by the line and those of a whole grid. Whole runs
@@ -24,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 from alpha_grid import (
+    LARGER,
     SEVERAL_SEEDS,
     SLOWER,
     SMALL,
@@ -45,7 +47,7 @@ from wsapps.alpha.prediction import LEAST_EXPECTED, expected
 from wsapps.cpu import prepare_cpu
 from wsapps.fields import make_field
 
-FITTED, LOOKED_AT = (1.25, 1.5), (1.25, 1.5, 1.75)
+FITTED, LOOKED_AT = (1.25, 1.5), (1.25, 1.5, 1.75, 2.0)
 HOPELESS = -3.0  # dB: whoever is so far below is not chosen, and the line need not bend for it
 
 Curves = Mapping[float, Curve]
@@ -74,7 +76,8 @@ class Case:
     def seen(self, alpha: float) -> list[float]:
         """What the line is drawn over."""
         look = self.found[alpha]
-        return [-look.left_open, look.spread * self.evenness]
+        learned = max(0.0, self.found[REFERENCE].unlearned - look.unlearned)
+        return [-look.left_open, look.spread * self.evenness, learned]
 
     def largest(self, score: Callable[[float], float]) -> float:
         """The largest alpha of which enough is expected."""
@@ -91,7 +94,7 @@ def main() -> None:
     prepare_cpu(1)
     cases = list(_cases(arguments, make_accelerator()))
     lines = {case.picture: _line([c for c in cases if c.picture != case.picture]) for case in cases}
-    print("lost for what is open, won by its spread where even, dB:", np.round(_line(cases), 2))
+    print("lost for what is open, won by spread where even, and by learning, dB:", np.round(_line(cases), 2))
     pairs = np.array(
         [
             (np.dot(case.seen(a), lines[case.picture]), lost(case.curves, a))
@@ -111,7 +114,7 @@ def main() -> None:
             lambda alpha: float(np.dot(case.seen(alpha), lines[case.picture]))
         ),
         "by the line in wsapps.alpha.prediction": lambda case: case.largest(
-            lambda alpha: expected(case.found[alpha], case.evenness)
+            lambda alpha: expected(case.found[alpha], case.found[REFERENCE], case.evenness)
         ),
         "of this seed's whole grid": lambda case: choose(list(case.curves.values()), TOLERANCE).alpha,
     }
@@ -148,7 +151,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _cases(arguments: argparse.Namespace, accelerator: Accelerator) -> Iterator[Case]:
-    pictures = [name for name, settings in SMALL.items() if "signal=image" in settings]
+    pictures = [name for name, settings in (SMALL | LARGER).items() if "signal=image" in settings]
     for number, seed in enumerate(arguments.seeds):
         folder, settings = runs_folder(arguments.out, seed), (f"trainer.seed={seed}",)
         for name in pictures if number == 0 else SEVERAL_SEEDS:

@@ -123,7 +123,10 @@ SEVERAL_SEEDS = [name for name in SIGNALS if name not in OTHERS] + [
 #: Larger pictures in the field that a fit has by default.
 LARGER = {
     name: (*settings, "method.width=256")
-    for name, settings in _pictures("grid 256", dict(list(_ALL.items())[::3]), 256, "every_other").items()
+    for side, every in ((256, slice(None, None, 3)), (192, slice(2, None, 5)))
+    for name, settings in _pictures(
+        f"grid {side}", dict(list(_ALL.items())[every]), side, "every_other"
+    ).items()
 }
 #: Those of width 128, and of every set, by name.
 SMALL = SIGNALS | UNSEEN | FRESH | SIZES

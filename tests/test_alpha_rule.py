@@ -128,33 +128,47 @@ def test_in_turn_ends_where_alpha_one_diverges():
     assert len(try_in_turn(lambda alpha: line(alpha, math.nan, 1), [1.5, 2], 0.5)) == 1
 
 
-def look(left_open: float, left_out: float = 1.0, spread: float = 0.0) -> Interpolation:
+def look(
+    left_open: float, left_out: float = 1.0, spread: float = 0.0, unlearned: float = 0.0
+) -> Interpolation:
     """At samples that leave as much open everywhere, or more here than there."""
     unexplained = left_open**2 + spread**2
-    return Interpolation(1 - unexplained, left_open, unexplained, left_out)
+    return Interpolation(1 - unexplained, left_open, unexplained, left_out, unlearned)
+
+
+ONE = look(0.01)
 
 
 def test_of_predictions_the_largest_alpha_that_loses_little_is_taken():
-    looks = {1.0: look(0.01), 1.5: look(0.1, spread=0.04), 2.0: look(0.3, spread=0.1), 2.5: look(0.9)}
+    looks = {1.0: ONE, 1.5: look(0.1, spread=0.04), 2.0: look(0.3, spread=0.1), 2.5: look(0.9)}
     choice = choose_predicted(looks, evenness=0.6)
-    assert expected(looks[1.5], 0.6) > LEAST_EXPECTED > expected(looks[2.0], 0.6)
+    assert expected(looks[1.5], ONE, 0.6) > LEAST_EXPECTED > expected(looks[2.0], ONE, 0.6)
     assert (choice.alpha, choice.floor, choice.memorises) == (1.5, LEAST_EXPECTED, False)
     assert not untried("so small a run").memorises
     said = told(choice)
     assert "samples explain 19.0% of what is between them and miss each other by 100.00%" in said[-2]
     assert said[-2].endswith(": would lose too much between samples")
-    assert f"expected there: {expected(looks[1.5], 0.6):+.2f} dB against alpha 1: chosen" in said[1]
+    assert f"expected there: {expected(looks[1.5], ONE, 0.6):+.2f} dB against alpha 1: chosen" in said[1]
     assert said[-1] == "alpha=1.5 is chosen (expected between samples: at least -0.5 dB against alpha 1)"
 
 
 def test_less_is_expected_the_more_is_open_and_the_fewer_samples_make_the_error():
     some = look(0.1, spread=0.04)
-    assert expected(some, 0.5) > expected(look(0.2, spread=0.04), 0.5)
-    assert expected(some, 0.5) > expected(look(0.1, spread=0.02), 0.5)
-    assert expected(some, 0.5) > expected(some, 0.2)
-    looks = {1.0: look(0.01), 1.5: some}
+    assert expected(some, ONE, 0.5) > expected(look(0.2, spread=0.04), ONE, 0.5)
+    assert expected(some, ONE, 0.5) > expected(look(0.1, spread=0.02), ONE, 0.5)
+    assert expected(some, ONE, 0.5) > expected(some, ONE, 0.2)
+    looks = {1.0: ONE, 1.5: some}
     assert choose_predicted(looks, evenness=0.6).alpha == 1.5
     assert choose_predicted(looks, evenness=0.2).alpha == 1.0
+
+
+def test_more_is_expected_where_alpha_one_does_not_learn_all():
+    smooth, some = look(0.001, unlearned=0.4), look(0.1)
+    assert expected(some, smooth, 0.5) > expected(some, ONE, 0.5)
+    assert expected(look(0.1, unlearned=0.4), smooth, 0.5) == expected(some, ONE, 0.5)  # nor does this one
+    assert expected(look(0.1, unlearned=0.5), smooth, 0.5) == expected(some, ONE, 0.5)
+    assert choose_predicted({1.0: ONE, 1.5: some}, evenness=0.5).alpha == 1.0
+    assert choose_predicted({1.0: smooth, 1.5: some}, evenness=0.5).alpha == 1.5
 
 
 def test_evenness_is_that_of_normal_errors_or_less():
@@ -162,7 +176,7 @@ def test_evenness_is_that_of_normal_errors_or_less():
     assert evenness_of(normal) == pytest.approx(NORMAL, abs=0.01)
     assert evenness_of(normal * torch.tensor([1.0, 1e-3])) == pytest.approx(NORMAL, abs=0.01)
     assert evenness_of(normal.sign()) == NORMAL  # no more even than that, so that no look is worth a gain
-    assert expected(look(1.0), NORMAL) < LEAST_EXPECTED
+    assert expected(look(1.0), ONE, NORMAL) < LEAST_EXPECTED
     few = torch.full((1000, 1), 0.01)
     few[:10] = 1.0
     assert evenness_of(few) == pytest.approx(0.1, rel=0.02)
@@ -185,10 +199,10 @@ def test_predictions_of_a_smooth_signal_take_a_small_alpha():
 
 
 def test_what_memorises_is_told_by_alpha_one():
-    dense = {1.0: Interpolation(LEAST_SOLVED, 0.05, 0.005, 1.0), 1.5: look(0.03)}
+    dense = {1.0: Interpolation(LEAST_SOLVED, 0.05, 0.005, 1.0, 0.0), 1.5: look(0.03)}
     choice = choose_predicted(dense)
     assert (choice.alpha, choice.memorises) == (1.5, False)
-    sparse = {1.0: Interpolation(LEAST_SOLVED - 1e-6, 0.05, 0.005, 1.0), 1.5: look(0.03)}
+    sparse = {1.0: Interpolation(LEAST_SOLVED - 1e-6, 0.05, 0.005, 1.0, 0.0), 1.5: look(0.03)}
     choice = choose_predicted(sparse)
     assert (choice.alpha, choice.memorises) == (1.0, True)  # no larger one, whatever is expected of it
 

@@ -87,7 +87,7 @@ def looks(
             continue
         if len(found) == 2:
             evenness = evenness_of(torch.cat([inner_errors(field, *patch) for patch in patches]))
-        if expected(found[alpha], evenness) < least:
+        if expected(found[alpha], found[REFERENCE], evenness) < least:
             break  # and larger ones lose more
     return found, evenness
 

@@ -12,9 +12,9 @@ from wsapps.alpha.interpolation import Interpolation
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 
 # All are measured: docs/analysis.md.
-#: The decibels that are lost between samples, against alpha = 1, for all that they leave open, and those won
-#: for its spread where the signal is even (benchmarks/alpha_expected.py).
-LOST_OPEN, WON_BY_SPREAD = 10.7, 30.3
+#: Decibels between samples, against alpha = 1: lost for all that they leave open, won for its spread where
+#: the signal is even, and won for all that alpha = 1 does not learn (benchmarks/alpha_expected.py).
+LOST_OPEN, WON_BY_SPREAD, WON_BY_LEARNING = 10.7, 30.3, 3.0
 #: The evenness of normal errors; none counts as more even.
 NORMAL = 0.6745
 #: The least that may be expected.
@@ -31,18 +31,22 @@ SMOOTH = 5e-3
 EXACT = 1e-8
 
 
-def expected(look: Interpolation, evenness: float) -> float:
+def expected(look: Interpolation, reference: Interpolation, evenness: float) -> float:
     """The held-out score against that of alpha = 1, in dB, by least squares over pictures.
 
     What samples leave open is lost. Where they leave more open in one place than in another alpha = 1 misses
     there as well, and the more so the rougher the signal is everywhere; single edges, which make all of the
-    error of others, it learns.
+    error of others, it learns. Where samples are so dense that its fields are too smooth for them it does not
+    learn them all, and is as bad between them.
 
     Args:
         look: at fields of an alpha above 1.
+        reference: at those of alpha = 1.
         evenness: see :func:`evenness_of`, with the smallest alpha above 1.
     """
-    return WON_BY_SPREAD * look.spread * evenness - LOST_OPEN * look.left_open
+    won = WON_BY_SPREAD * look.spread * evenness
+    won += WON_BY_LEARNING * max(0.0, reference.unlearned - look.unlearned)
+    return won - LOST_OPEN * look.left_open
 
 
 def evenness_of(errors_IC: Tensor) -> float:
@@ -77,7 +81,9 @@ def choose_predicted(found: Mapping[float, Interpolation], evenness: float = NOR
         evenness: see :func:`expected`.
     """
     too_sparse = memorises(found[REFERENCE])
-    scores = {a: 0.0 if a == REFERENCE else expected(look, evenness) for a, look in found.items()}
+    scores = {
+        a: 0.0 if a == REFERENCE else expected(look, found[REFERENCE], evenness) for a, look in found.items()
+    }
     dense = [a for a in found if a > REFERENCE and not too_sparse and scores[a] >= LEAST_EXPECTED]
     errors = {alpha: found[alpha].left_out for alpha in (REFERENCE, *dense)}
     best = min(errors.values())
