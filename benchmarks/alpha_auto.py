@@ -9,11 +9,10 @@ otherwise the defaults of a fit. With ``--larger`` they are pictures of 192x192 
 width 256. By all of these pictures the line was drawn that ``alpha=auto`` expects scores by:
 alpha_expected.py says how it does on pictures that it was not drawn through.
 
-A whole run is made with each
-alpha, ascending until one is 3 dB worse than alpha = 1 between the samples; the rule on their curves is the
-grid's choice, of meshes among those that keep the IoU. ``alpha=auto`` sees what a run sees, the fitted part.
-One seed tells little of a signal: with ``--judges`` the choice is judged by the mean curves of several. Whole
-runs are kept: the command can be killed and called again.
+A whole run is made with each alpha, ascending until one is 3 dB worse than alpha = 1 between the samples; the
+rule on their curves is the grid's choice, of meshes among those that keep the IoU. ``alpha=auto`` sees what a
+run sees, the fitted part. One seed tells little of a signal: with ``--judges`` the choice is judged by the
+mean curves of several. Whole runs are kept: the command can be killed and called again.
 """
 
 from __future__ import annotations
