@@ -43,7 +43,7 @@ from wsapps.accelerator import make_accelerator
 from wsapps.alpha import REFERENCE, Curve, choose, with_alpha
 from wsapps.alpha.by_samples import looks
 from wsapps.alpha.interpolation import Interpolation
-from wsapps.alpha.prediction import LEAST_EXPECTED, expected
+from wsapps.alpha.prediction import LEAST_EXPECTED, expected, lost_and_won
 from wsapps.cpu import prepare_cpu
 from wsapps.fields import make_field
 
@@ -75,9 +75,8 @@ class Case:
 
     def seen(self, alpha: float) -> list[float]:
         """What the line is drawn over."""
-        look = self.found[alpha]
-        learned = max(0.0, self.found[REFERENCE].unlearned - look.unlearned)
-        return [-look.left_open, look.spread * self.evenness, learned]
+        open_there, *won = lost_and_won(self.found[alpha], self.found[REFERENCE], self.evenness)
+        return [-open_there, *won]
 
     def largest(self, score: Callable[[float], float]) -> float:
         """The largest alpha of which enough is expected."""

@@ -171,6 +171,14 @@ def test_more_is_expected_where_alpha_one_does_not_learn_all():
     assert choose_predicted({1.0: smooth, 1.5: some}, evenness=0.5).alpha == 1.5
 
 
+def test_nothing_is_won_on_a_smooth_signal():
+    one, larger = look(0.001, 1e-3, unlearned=0.4), look(0.1, 2e-3, spread=0.1)
+    assert expected(larger, one, 0.6) == expected(look(0.1), ONE, 0.6)
+    assert expected(look(0.1, spread=0.1), one, 0.6) == expected(look(0.1), ONE, 0.6)
+    rough = look(0.001, 1e-2, unlearned=0.4), look(0.1, 1e-2, spread=0.1)
+    assert expected(rough[1], rough[0], 0.6) > 0
+
+
 def test_evenness_is_that_of_normal_errors_or_less():
     normal = torch.randn(100_000, 2, generator=torch.Generator().manual_seed(0))
     assert evenness_of(normal) == pytest.approx(NORMAL, abs=0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 
 import torch
@@ -34,19 +35,31 @@ EXACT = 1e-8
 def expected(look: Interpolation, reference: Interpolation, evenness: float) -> float:
     """The held-out score against that of alpha = 1, in dB, by least squares over pictures.
 
+    Args:
+        look, reference, evenness: see :func:`lost_and_won`.
+    """
+    decibels = -LOST_OPEN, WON_BY_SPREAD, WON_BY_LEARNING
+    return sum(map(operator.mul, decibels, lost_and_won(look, reference, evenness)))
+
+
+def lost_and_won(
+    look: Interpolation, reference: Interpolation, evenness: float
+) -> tuple[float, float, float]:
+    """What is lost against alpha = 1, and two things that are won, each to be weighed by its decibels.
+
     What samples leave open is lost. Where they leave more open in one place than in another alpha = 1 misses
     there as well, and the more so the rougher the signal is everywhere; single edges, which make all of the
     error of others, it learns. Where samples are so dense that its fields are too smooth for them it does not
-    learn them all, and is as bad between them.
+    learn them all, and is as bad between them. Of a smooth signal it misses nothing, and nothing is won.
 
     Args:
         look: at fields of an alpha above 1.
         reference: at those of alpha = 1.
         evenness: see :func:`evenness_of`, with the smallest alpha above 1.
     """
-    won = WON_BY_SPREAD * look.spread * evenness
-    won += WON_BY_LEARNING * max(0.0, reference.unlearned - look.unlearned)
-    return won - LOST_OPEN * look.left_open
+    if min(look.left_out, reference.left_out) <= SMOOTH:
+        return look.left_open, 0.0, 0.0
+    return look.left_open, look.spread * evenness, max(0.0, reference.unlearned - look.unlearned)
 
 
 def evenness_of(errors_IC: Tensor) -> float:
