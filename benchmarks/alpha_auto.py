@@ -121,8 +121,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _row(name: str, arguments: argparse.Namespace, accelerator: Accelerator) -> Row:
-    settings = (f"trainer.max_steps={arguments.steps}", f"trainer.seed={arguments.seed}")
-    problem = problem_of(name, arguments.data, settings)
+    problem = problem_of(name, arguments.data, _settings(arguments, arguments.seed))
     parts = replace(problem.config, alpha="auto"), problem.signal, problem.mask, problem.field
     choose_alpha(*parts)  # once before it is timed
     began = time.process_time()
@@ -166,7 +165,7 @@ class _Judge:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        return f"trainer.max_steps={self.arguments.steps}", f"trainer.seed={self.seed}"
+        return _settings(self.arguments, self.seed)
 
     def grid(self) -> dict[float, Curve]:
         curves = grid_curves(self.folder, self.name, self.arguments.data, self.settings, self.accelerator)
@@ -178,6 +177,10 @@ class _Judge:
 
     def record(self, alpha: float) -> dict:
         return json.loads((self.folder / self.name / f"{alpha:g}.json").read_text())
+
+
+def _settings(arguments: argparse.Namespace, seed: int) -> tuple[str, ...]:
+    return f"trainer.max_steps={arguments.steps}", f"trainer.seed={seed}"
 
 
 def _mean_iou(judges: Sequence[_Judge], alpha: float) -> float | None:

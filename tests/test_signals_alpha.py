@@ -162,8 +162,10 @@ def test_the_cost_is_a_part_of_the_run_or_alpha_stays_one(picture):
 def test_tiles_and_time_limits_are_taken_into_account(picture):
     problem = problem_of(picture, "tiles=[2,2]", "trainer.max_steps=null", "trainer.max_seconds=60")
     choice, cost = choose_alpha.choose_alpha(problem.config, problem.signal, problem.mask, problem.field)
-    fates = ["chosen", "rougher than the signal", "would lose too much between samples"]
-    assert [verdict.fate for verdict in choice.verdicts] == fates
+    assert [verdict.fate for verdict in choice.verdicts] == ["chosen", "would lose too much between samples"]
+    whole = problem_of(picture, "tiles=[1,1]")
+    looks = choose_alpha.choose_alpha(whole.config, whole.signal, whole.mask, whole.field)[0].verdicts
+    assert looks[1].fate == "rougher than the signal"  # twice as dense along each axis
     assert 0 < cost < 1
     assert steps_in(1e-9, problem.field, problem.signal.coordinates, 100) == 1
     before = [parameter.clone() for parameter in problem.field.parameters()]
