@@ -168,8 +168,7 @@ class _Judge:
         return _settings(self.arguments, self.seed)
 
     def grid(self) -> dict[float, Curve]:
-        curves = grid_curves(self.folder, self.name, self.arguments.data, self.settings, self.accelerator)
-        return {curve.alpha: curve for curve in curves}
+        return grid_curves(self.folder, self.name, self.arguments.data, self.settings, self.accelerator)
 
     def curve(self, alpha: float) -> Curve:
         problem = problem_of(self.name, self.arguments.data, (*self.settings, f"method.alpha={alpha}"))

@@ -58,7 +58,6 @@ class Case:
     """A picture at one size and a seed: what was seen of it, and the curves of whole runs."""
 
     name: str
-    seed: int
     found: Mapping[float, Interpolation]
     evenness: float
     curves: Curves
@@ -73,10 +72,9 @@ class Case:
         """Those that the line is drawn through."""
         return [a for a in FITTED if a in self.curves and lost(self.curves, a) > HOPELESS]
 
-    def seen(self, alpha: float) -> list[float]:
+    def seen(self, alpha: float) -> tuple[float, float, float]:
         """What the line is drawn over."""
-        open_there, *won = lost_and_won(self.found[alpha], self.found[REFERENCE], self.evenness)
-        return [-open_there, *won]
+        return lost_and_won(self.found[alpha], self.found[REFERENCE], self.evenness)
 
     def largest(self, score: Callable[[float], float]) -> float:
         """The largest alpha of which enough is expected."""
@@ -155,7 +153,7 @@ def _cases(arguments: argparse.Namespace, accelerator: Accelerator) -> Iterator[
         folder, settings = runs_folder(arguments.out, seed), (f"trainer.seed={seed}",)
         for name in pictures if number == 0 else SEVERAL_SEEDS:
             curves = grid_curves(folder, name, arguments.data, settings, accelerator)
-            yield Case(name, seed, *_looks(name, arguments.data, seed), {c.alpha: c for c in curves})
+            yield Case(name, *_looks(name, arguments.data, seed), curves)
 
 
 def _looks(name: str, data: Path, seed: int) -> tuple[Mapping[float, Interpolation], float]:

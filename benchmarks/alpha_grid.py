@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -114,11 +114,9 @@ SIZES = {
 }
 #: Grey photographs, of which alpha_expected.py asks for more than one seed.
 SEVERAL_SEEDS = [name for name in SIGNALS if name not in OTHERS] + [
-    name
-    for name, settings in SIZES.items()
-    if "signal.grey=true" in settings
-    and name not in [f"{each}, grid 128" for each in DIV2K]
-    and "lego" not in name
+    f"{name}, {label}"
+    for label, names in (("random 96", _ALL), ("grid 128", KODAK), ("grid 64", _ALL))
+    for name in names
 ]
 _LARGER = {
     256: ("p51_mustang", "sailboats", "girl_in_red", "mountain_chalet", "00", "03"),
@@ -161,18 +159,18 @@ def runs_folder(out: Path, seed: int, steps: int = 150) -> Path:
 
 def grid_curves(
     folder: Path, name: str, data: Path, settings: tuple[str, ...], accelerator: Accelerator
-) -> Iterator[Curve]:
+) -> dict[float, Curve]:
     """Whole runs of every alpha, ascending, until one is far worse than alpha = 1 between the samples: what
     is larger memorises more."""
-    floor = -math.inf
+    curves, floor = {}, -math.inf
     for alpha in ALPHAS:
         problem = problem_of(name, data, (*settings, f"method.alpha={alpha}"))
-        curve = grid_curve(folder / name / f"{alpha:g}.json", problem, alpha, accelerator)
-        yield curve
+        curve = curves[alpha] = grid_curve(folder / name / f"{alpha:g}.json", problem, alpha, accelerator)
         if alpha == REFERENCE:
             floor = curve.last_held_out - _HOPELESS
         if curve.diverged or curve.last_held_out < floor:
-            return
+            break
+    return curves
 
 
 def mean_of(several: Sequence[Mapping[float, Curve]]) -> dict[float, Curve]:

@@ -119,7 +119,7 @@ def _factor(correlations_PP: Tensor) -> Tensor:
 
 
 def _unlearned(correlations_PP: Tensor) -> float:
-    rates_P = torch.linalg.eigvalsh(correlations_PP.double()).clamp(min=0)
+    rates_P = torch.linalg.eigvalsh(correlations_PP).clamp(min=0)
     return float(torch.exp(-2 * LEARNING_TIME * rates_P).mean())
 
 

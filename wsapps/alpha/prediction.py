@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping
 
 import torch
@@ -38,14 +37,14 @@ def expected(look: Interpolation, reference: Interpolation, evenness: float) -> 
     Args:
         look, reference, evenness: see :func:`lost_and_won`.
     """
-    decibels = -LOST_OPEN, WON_BY_SPREAD, WON_BY_LEARNING
-    return sum(map(operator.mul, decibels, lost_and_won(look, reference, evenness)))
+    lost, spread, learned = lost_and_won(look, reference, evenness)
+    return LOST_OPEN * lost + WON_BY_SPREAD * spread + WON_BY_LEARNING * learned
 
 
 def lost_and_won(
     look: Interpolation, reference: Interpolation, evenness: float
 ) -> tuple[float, float, float]:
-    """What is lost against alpha = 1, and two things that are won, each to be weighed by its decibels.
+    """What is lost against alpha = 1, negative, and two things that are won, to be weighed by their decibels.
 
     What samples leave open is lost. Where they leave more open in one place than in another alpha = 1 misses
     there as well, and the more so the rougher the signal is everywhere; single edges, which make all of the
@@ -58,8 +57,8 @@ def lost_and_won(
         evenness: see :func:`evenness_of`, with the smallest alpha above 1.
     """
     if min(look.left_out, reference.left_out) <= SMOOTH:
-        return look.left_open, 0.0, 0.0
-    return look.left_open, look.spread * evenness, max(0.0, reference.unlearned - look.unlearned)
+        return -look.left_open, 0.0, 0.0
+    return -look.left_open, look.spread * evenness, max(0.0, reference.unlearned - look.unlearned)
 
 
 def evenness_of(errors_IC: Tensor) -> float:
