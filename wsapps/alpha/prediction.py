@@ -11,7 +11,7 @@ from torch import Tensor
 from wsapps.alpha.interpolation import Interpolation
 from wsapps.alpha.rule import REFERENCE, Choice, Verdict
 
-# All are measured: docs/analysis.md.
+# All are measured: docs/alpha.md.
 #: Decibels between samples, against alpha = 1: lost for all that they leave open, won for its spread where
 #: the signal is even, and won for all that alpha = 1 does not learn (benchmarks/alpha_expected.py).
 LOST_OPEN, WON_BY_SPREAD, WON_BY_LEARNING = 10.7, 30.4, 2.3
@@ -23,8 +23,9 @@ LEAST_EXPECTED = -0.5
 LEAST_SOLVED = 0.995
 #: How many times a sample's mean square error from its neighbours may be that of the best alpha: 3 dB.
 MOST_LEFT_OUT = 2.0
-#: The best mean square error, as a part of the signal's variance, up to which that is asked. Where even the
-#: best is worse the samples hold noise and edges, of whose guesses a kernel without noise says little.
+#: The best mean square error, as a part of the signal's variance, up to which a signal is smooth: that is
+#: asked, and nothing won. Where even the best is worse the samples hold noise and edges, of whose guesses a
+#: kernel without noise says little.
 SMOOTH = 5e-3
 #: The mean square error, as a part of the signal's variance, below which neighbours say all: there is nothing
 #: rough that a larger alpha would be sooner at.
@@ -56,9 +57,14 @@ def lost_and_won(
         reference: at those of alpha = 1.
         evenness: see :func:`evenness_of`, with the smallest alpha above 1.
     """
-    if min(look.left_out, reference.left_out) <= SMOOTH:
+    if _is_smooth(look.left_out, reference.left_out):
         return -look.left_open, 0.0, 0.0
     return -look.left_open, look.spread * evenness, max(0.0, reference.unlearned - look.unlearned)
+
+
+def _is_smooth(*left_out: float) -> bool:
+    """Whether any of some alphas' kernels guesses samples from their neighbours as of a smooth signal."""
+    return min(left_out) <= SMOOTH
 
 
 def evenness_of(errors_IC: Tensor) -> float:
@@ -98,8 +104,7 @@ def choose_predicted(found: Mapping[float, Interpolation], evenness: float = NOR
     }
     dense = [a for a in found if a > REFERENCE and not too_sparse and scores[a] >= LEAST_EXPECTED]
     errors = {alpha: found[alpha].left_out for alpha in (REFERENCE, *dense)}
-    best = min(errors.values())
-    most = MOST_LEFT_OUT * best if best <= SMOOTH else math.inf
+    most = MOST_LEFT_OUT * min(errors.values()) if _is_smooth(*errors.values()) else math.inf
     smooth = [alpha for alpha, error in errors.items() if error <= EXACT]
     near = [alpha for alpha, error in errors.items() if error <= most]
     chosen = min(smooth) if smooth else max(near, default=REFERENCE)
