@@ -1,6 +1,6 @@
 """What ``alpha=auto`` expects of an alpha between the samples of a picture, by least squares.
 
-    python benchmarks/alpha_expected.py DATA [--seeds 0 1 2] [--out DIR]
+    python benchmarks/alpha_expected.py DATA [--seeds 0 1 2] [--out DIR] [--picture FILE]
 
 Of the pictures of every set of alpha_auto.py, whose whole runs it shares (give both one ``--out``): the
 held-out score of alpha 1.25 and 1.5 against that of alpha 1, over what samples leave open between them, its
@@ -10,7 +10,8 @@ alpha_auto.py asks.
 
 One seed tells little of a picture. So grey photographs have runs with every other seed as well, and choices
 are judged by the mean of the other seeds' curves too, those by the line and those of a whole grid. Whole runs
-are kept: the command can be killed and called again.
+are kept: the command can be killed and called again. The picture has what was expected of every run, by a
+line through other pictures, and what it gave.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from alpha_grid import (
     runs_folder,
     steps_ratio,
 )
+from matplotlib.figure import Figure
 from printed import markdown
 from torch import nn
 
@@ -46,6 +48,7 @@ from wsapps.alpha.interpolation import Interpolation
 from wsapps.alpha.prediction import LEAST_EXPECTED, expected, lost_and_won
 from wsapps.cpu import prepare_cpu
 from wsapps.fields import make_field
+from wsapps.pictures import save_figure
 
 FITTED, LOOKED_AT = (1.25, 1.5), (1.25, 1.5, 1.75, 2.0)
 HOPELESS = -3.0  # dB: whoever is so far below is not chosen, and the line need not bend for it
@@ -92,18 +95,24 @@ def main() -> None:
     cases = list(_cases(arguments, make_accelerator()))
     lines = {case.picture: _line([c for c in cases if c.picture != case.picture]) for case in cases}
     print("lost for what is open, won by spread where even, and by learning, dB:", np.round(_line(cases), 2))
-    pairs = np.array(
-        [
-            (np.dot(case.seen(a), lines[case.picture]), lost(case.curves, a))
-            for case in cases
-            for a in case.alphas
-        ]
-    )
-    error = math.sqrt(np.mean((pairs[:, 0] - pairs[:, 1]) ** 2))
+    pairs = {
+        alpha: np.array(
+            [
+                (np.dot(case.seen(alpha), lines[case.picture]), lost(case.curves, alpha))
+                for case in cases
+                if alpha in case.alphas
+            ]
+        )
+        for alpha in FITTED
+    }
+    wanted, got = np.concatenate(list(pairs.values())).T
+    error = math.sqrt(np.mean((wanted - got) ** 2))
     print(
         f"of pictures not seen: root mean square error {error:.2f} dB, correlation "
-        f"{np.corrcoef(pairs.T)[0, 1]:.2f}, {len(pairs)} runs, {len(lines)} pictures"
+        f"{np.corrcoef(wanted, got)[0, 1]:.2f}, {len(got)} runs, {len(lines)} pictures"
     )
+    if arguments.picture is not None:
+        save_figure(arguments.picture, _drawn(pairs), 120)
     rules: dict[str, Callable[[Case], float]] = {
         "1": lambda case: REFERENCE,
         "1.25": lambda case: 1.25,
@@ -144,6 +153,7 @@ def _parse() -> argparse.Namespace:
         help="of fields, draws and looks; the first of all pictures",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/alpha_auto"))
+    parser.add_argument("--picture", type=Path, help="PNG of what was expected and what runs gave")
     return parser.parse_args()
 
 
@@ -171,6 +181,25 @@ def _line(cases: list[Case]) -> np.ndarray:
     pairs = [(case.seen(alpha), lost(case.curves, alpha)) for case in cases for alpha in case.alphas]
     seen, missed = (np.array(each) for each in zip(*pairs, strict=True))
     return np.linalg.lstsq(seen, missed, rcond=None)[0]
+
+
+def _drawn(pairs: Mapping[float, np.ndarray]) -> Figure:
+    """What runs gave over what was expected, (expected, given) in dB by alpha."""
+    figure = Figure(figsize=(5.6, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    for alpha, points in pairs.items():
+        axes.scatter(*points.T, s=12, alpha=0.6, linewidths=0, label=f"alpha {alpha:g}")
+    ends = min(map(np.min, pairs.values())), max(map(np.max, pairs.values()))
+    axes.plot(ends, ends, color="0.5", linewidth=1, label="as expected")
+    for line in (axes.axhline, axes.axvline):
+        line(LEAST_EXPECTED, color="0.7", linewidth=0.8, linestyle="--")
+    axes.set(
+        xlabel="expected, by a line through other pictures [dB]",
+        ylabel="held-out score against alpha 1 [dB]",
+        aspect="equal",
+    )
+    axes.legend(frameon=False)
+    return figure
 
 
 def _table(cases: list[Case], rules: Mapping[str, Callable[[Case], float]]) -> str:
