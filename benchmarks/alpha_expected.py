@@ -46,6 +46,7 @@ from wsapps.alpha import REFERENCE, Curve, choose, with_alpha
 from wsapps.alpha.by_samples import looks
 from wsapps.alpha.interpolation import Interpolation
 from wsapps.alpha.prediction import LEAST_EXPECTED, expected, lost_and_won
+from wsapps.alpha.texture import Texture
 from wsapps.cpu import prepare_cpu
 from wsapps.fields import make_field
 from wsapps.pictures import save_figure
@@ -62,7 +63,7 @@ class Case:
 
     name: str
     found: Mapping[float, Interpolation]
-    evenness: float
+    texture: Texture
     curves: Curves
 
     @property
@@ -77,7 +78,7 @@ class Case:
 
     def seen(self, alpha: float) -> tuple[float, float, float]:
         """What the line is drawn over."""
-        return lost_and_won(self.found[alpha], self.found[REFERENCE], self.evenness)
+        return lost_and_won(self.found[alpha], self.found[REFERENCE], self.texture)
 
     def largest(self, score: Callable[[float], float]) -> float:
         """The largest alpha of which enough is expected."""
@@ -120,7 +121,7 @@ def main() -> None:
             lambda alpha: float(np.dot(case.seen(alpha), lines[case.picture]))
         ),
         "by the line in wsapps.alpha.prediction": lambda case: case.largest(
-            lambda alpha: expected(case.found[alpha], case.found[REFERENCE], case.evenness)
+            lambda alpha: expected(case.found[alpha], case.found[REFERENCE], case.texture)
         ),
         "of this seed's whole grid": lambda case: choose(list(case.curves.values()), TOLERANCE).alpha,
     }
@@ -166,7 +167,7 @@ def _cases(arguments: argparse.Namespace, accelerator: Accelerator) -> Iterator[
             yield Case(name, *_looks(name, arguments.data, seed), curves)
 
 
-def _looks(name: str, data: Path, seed: int) -> tuple[Mapping[float, Interpolation], float]:
+def _looks(name: str, data: Path, seed: int) -> tuple[Mapping[float, Interpolation], Texture]:
     """As alpha=auto looks, at every alpha of the line."""
     problem = problem_of(name, data, (f"trainer.seed={seed}",))
     seen = problem.signal.coordinates[problem.mask], problem.signal.values[problem.mask]

@@ -20,6 +20,14 @@ from wsapps.analysis import tangent_kernel_reference
 from wsapps.fields import SinusoidalField
 
 
+def rough(*sizes: int, seed: int = 0) -> torch.Tensor:
+    """On a grid, ``(N, 1)``: as rough everywhere as can be, but that neighbours have half of it in common."""
+    values = torch.rand(*sizes, generator=torch.Generator().manual_seed(seed))
+    for axis in range(len(sizes)):
+        values = values + values.roll(1, axis)
+    return values.reshape(-1, 1)
+
+
 def explained(field, samples) -> float:
     values = torch.zeros(len(samples), 1)
     return interpolation(field, samples, values, torch.Generator().manual_seed(0)).explained
@@ -132,25 +140,24 @@ def test_errors_alone_are_those_of_the_whole_look():
 @pytest.mark.parametrize("edges", [False, True])
 def test_of_a_few_edges_more_is_expected_to_be_lost_than_of_what_is_rough_everywhere(edges: bool):
     x = torch.linspace(-1, 1, 120)[:, None]  # alpha = 1 learns them all
-    noise = torch.rand(120, 1, generator=torch.Generator().manual_seed(0))
     choice = alpha_by_samples(
-        lambda alpha: SinusoidalField(1, 1, 64, 2, alpha=alpha), x, (x > 0.1).float() if edges else noise
+        lambda alpha: SinusoidalField(1, 1, 64, 2, alpha=alpha), x, (x > 0.1).float() if edges else rough(120)
     )
     larger = choice.verdicts[1]
     part = larger.held_out / -((1 - larger.explained) ** 0.5)  # lost of what is open
     assert (part > 6) if edges else (part < 2)
 
 
-def test_a_disc_keeps_alpha_at_one_where_noise_of_its_density_does_not():
+def test_a_disc_keeps_alpha_at_one_where_a_texture_of_its_density_does_not():
     axis = torch.linspace(-1, 1, 68)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1).reshape(-1, 2)
-    noise = torch.rand(len(grid), 1, generator=torch.Generator().manual_seed(0))
+    texture = rough(68, 68)
     disc = (grid.norm(dim=1, keepdim=True) < 0.6).float()
 
     def choice(values: torch.Tensor) -> Choice:
         return alpha_by_samples(lambda alpha: SinusoidalField(2, 1, 128, 3, alpha=alpha), grid, values)
 
-    assert choice(noise).alpha == 1.25
+    assert choice(texture).alpha == 1.25
     assert choice(disc).alpha == 1.0
     assert choice(disc).verdicts[1].fate == "would lose too much between samples"
 
@@ -158,8 +165,8 @@ def test_a_disc_keeps_alpha_at_one_where_noise_of_its_density_does_not():
 @pytest.mark.parametrize("scale", [0.0, 0.1, 10.0])
 def test_the_size_of_a_channel_decides_nothing(scale: float):
     x = torch.linspace(-1, 1, 2000)[:, None]
-    noise = torch.rand(2000, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, scale])
-    choice = alpha_by_samples(lambda a: SinusoidalField(1, 2, 64, 2, alpha=a), x, noise)
+    values = torch.cat([rough(2000), scale * rough(2000, seed=1)], dim=1)
+    choice = alpha_by_samples(lambda a: SinusoidalField(1, 2, 64, 2, alpha=a), x, values)
     assert choice.alpha == 2.5
 
 

@@ -1,10 +1,12 @@
-"""Which of the patches are looked at."""
+"""Which samples make a patch, and which of the patches are looked at."""
 
 from __future__ import annotations
 
 import torch
 
-from wsapps.alpha.patches import alpha_patches, of_every_density
+from wsapps.alpha import alpha_by_samples
+from wsapps.alpha.patches import alpha_patches, of_every_density, without_repeats
+from wsapps.fields import SinusoidalField
 
 
 def test_a_few_patches_are_of_every_density():
@@ -25,3 +27,52 @@ def test_all_patches_may_be_asked_for():
     samples = torch.rand(50, 2)
     patches = alpha_patches(samples, samples, None, 4, 8, 0)
     assert {id(patch) for patch in of_every_density(patches, 4)} == {id(patch) for patch in patches}
+
+
+def stations(count: int, times: int) -> torch.Tensor:
+    """A few places of two coordinates, each at the same many times."""
+    places = torch.rand(count, 2, generator=torch.Generator().manual_seed(0))
+    return torch.cat(
+        [places.repeat_interleave(times, 0), torch.linspace(-1, 1, times).repeat(count)[:, None]], dim=1
+    )
+
+
+def test_between_few_stations_of_many_times_is_looked_as_well():
+    """By the nearest samples alone all would be of one station, of which between stations nothing is seen."""
+    samples = stations(60, 200)
+    for one in (samples, samples[torch.randperm(len(samples))[:6000]], samples[:, [2, 0, 1]]):
+        for patch, _ in alpha_patches(one, one, None, 8, 64, 0):
+            sizes = [len(patch[:, axis].unique()) for axis in range(3)]
+            assert all(3 <= size <= 30 for size in sizes), sizes
+
+
+def test_scattered_samples_are_no_grid_by_any_axes():
+    """Their nearest by the largest of the coordinates' distances, whatever the axes' extents."""
+    samples = torch.rand(4000, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 2.0, 4.0])
+    ((_, rows),) = alpha_patches(samples, torch.arange(4000)[:, None], None, 1, 64, 0)
+    reached = max(
+        float((samples[rows[0]] - samples[row]).abs().amax()) for row in rows[:, 0]
+    )  # the first is the centre
+    assert int(((samples - samples[rows[0]]).abs().amax(dim=1) <= reached).sum()) == 64
+
+
+def test_samples_of_one_place_are_one():
+    places, values = torch.rand(30, 2), torch.rand(30, 3)
+    once = without_repeats(places, values)
+    assert once[0] is places
+    assert once[1] is values
+    thrice = torch.cat([places, places, places]), torch.cat([values - 1, values + 2, values - 1])
+    merged_places, merged_values = without_repeats(*thrice)
+    order = (merged_places[:, None] == places).all(dim=2).float().argmax(dim=1)
+    torch.testing.assert_close(merged_places, places[order])
+    torch.testing.assert_close(merged_values, values[order])
+
+
+def test_alpha_does_not_rise_with_how_often_a_place_was_measured():
+    places = torch.linspace(-1, 1, 30)[:, None]
+    noise = 0.1 * torch.randn(3000, 1, generator=torch.Generator().manual_seed(0))
+    samples = places.repeat(100, 1)
+    choice = alpha_by_samples(
+        lambda alpha: SinusoidalField(1, 1, 64, 3, alpha=alpha), samples, torch.sin(3 * samples) + noise
+    )
+    assert choice.alpha == 1.0

@@ -14,6 +14,7 @@ from wsapps.alpha import (
     Curve,
     choose,
     choose_predicted,
+    prediction,
     read_record,
     told,
     try_in_turn,
@@ -21,7 +22,8 @@ from wsapps.alpha import (
     write_record,
 )
 from wsapps.alpha.interpolation import Interpolation
-from wsapps.alpha.prediction import LEAST_EXPECTED, LEAST_SOLVED, NORMAL, evenness_of, expected
+from wsapps.alpha.prediction import LEAST_EXPECTED, LEAST_SOLVED
+from wsapps.alpha.texture import NORMAL, Texture, evenness_of
 
 STEPS = 64
 
@@ -139,9 +141,14 @@ def look(
 ONE = look(0.01)
 
 
+def expected(seen: Interpolation, one: Interpolation, evenness: float) -> float:
+    """Of a signal that is rough."""
+    return prediction.expected(seen, one, Texture(evenness))
+
+
 def test_of_predictions_the_largest_alpha_that_loses_little_is_taken():
     looks = {1.0: ONE, 1.5: look(0.1, spread=0.04), 2.0: look(0.3, spread=0.1), 2.5: look(0.9)}
-    choice = choose_predicted(looks, evenness=0.6)
+    choice = choose_predicted(looks, Texture(0.6))
     assert expected(looks[1.5], ONE, 0.6) > LEAST_EXPECTED > expected(looks[2.0], ONE, 0.6)
     assert (choice.alpha, choice.floor, choice.memorises) == (1.5, LEAST_EXPECTED, False)
     assert not untried("so small a run").memorises
@@ -158,8 +165,8 @@ def test_less_is_expected_the_more_is_open_and_the_fewer_samples_make_the_error(
     assert expected(some, ONE, 0.5) > expected(look(0.1, spread=0.02), ONE, 0.5)
     assert expected(some, ONE, 0.5) > expected(some, ONE, 0.2)
     looks = {1.0: ONE, 1.5: some}
-    assert choose_predicted(looks, evenness=0.6).alpha == 1.5
-    assert choose_predicted(looks, evenness=0.2).alpha == 1.0
+    assert choose_predicted(looks, Texture(0.6)).alpha == 1.5
+    assert choose_predicted(looks, Texture(0.2)).alpha == 1.0
 
 
 def test_more_is_expected_where_alpha_one_does_not_learn_all():
@@ -167,8 +174,8 @@ def test_more_is_expected_where_alpha_one_does_not_learn_all():
     assert expected(some, smooth, 0.5) > expected(some, ONE, 0.5)
     assert expected(look(0.1, unlearned=0.4), smooth, 0.5) == expected(some, ONE, 0.5)  # nor does this one
     assert expected(look(0.1, unlearned=0.5), smooth, 0.5) == expected(some, ONE, 0.5)
-    assert choose_predicted({1.0: ONE, 1.5: some}, evenness=0.5).alpha == 1.0
-    assert choose_predicted({1.0: smooth, 1.5: some}, evenness=0.5).alpha == 1.5
+    assert choose_predicted({1.0: ONE, 1.5: some}, Texture(0.5)).alpha == 1.0
+    assert choose_predicted({1.0: smooth, 1.5: some}, Texture(0.5)).alpha == 1.5
 
 
 def test_nothing_is_won_on_a_smooth_signal():
@@ -177,6 +184,26 @@ def test_nothing_is_won_on_a_smooth_signal():
     assert expected(look(0.1, spread=0.1), one, 0.6) == expected(look(0.1), ONE, 0.6)
     rough = look(0.001, 1e-2, unlearned=0.4), look(0.1, 1e-2, spread=0.1)
     assert expected(rough[1], rough[0], 0.6) > 0
+
+
+def test_nothing_is_won_on_noise_and_alpha_must_not_guess_much_worse():
+    noise = Texture(0.6, growth=1.0)
+    one, larger = look(0.001, 0.1, unlearned=0.4), look(0.03, 0.15)
+    assert expected(larger, one, 0.6) > 0
+    assert prediction.expected(larger, one, noise) == expected(look(0.03), ONE, 0.6)
+    worse, dip = look(0.03, 0.25), look(0.03, 0.15)
+    looks = {1.0: one, 1.25: larger, 1.5: worse, 1.75: dip}
+    assert choose_predicted(looks, Texture(0.6)).alpha == 1.75
+    choice = choose_predicted(looks, noise)
+    assert choice.alpha == 1.25  # not beyond the first that guesses worse
+    assert [v.fate for v in choice.verdicts] == ["smaller", "chosen", *["rougher than the signal"] * 2]
+
+
+def test_where_neighbours_say_all_no_larger_alpha_is_needed():
+    looks = {1.0: look(0.0, 1e-6), 1.25: look(0.001, 1e-9), 1.5: look(0.002, 0.0)}
+    choice = choose_predicted(looks)
+    assert choice.alpha == 1.25
+    assert choice.verdicts[2].fate == "not needed: neighbours say all of the signal"
 
 
 def test_evenness_is_that_of_normal_errors_or_less():

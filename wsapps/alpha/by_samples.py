@@ -10,16 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from wsapps.alpha.interpolation import Interpolation, inner_errors, interpolation
-from wsapps.alpha.patches import alpha_patches, of_every_density
-from wsapps.alpha.prediction import (
-    LEAST_EXPECTED,
-    NORMAL,
-    choose_predicted,
-    evenness_of,
-    expected,
-    memorises,
-)
+from wsapps.alpha.patches import alpha_patches, of_every_density, without_repeats
+from wsapps.alpha.prediction import LEAST_EXPECTED, choose_predicted, expected, memorises
 from wsapps.alpha.rule import REFERENCE, Choice
+from wsapps.alpha.texture import Texture, evenness_of, growth_of
 from wsapps.seeding import generator, seed_global
 
 CANDIDATES = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
@@ -67,37 +61,41 @@ def looks(
     seed: int = 0,
     points: int = POINTS,
     least: float = LEAST_EXPECTED,
-) -> tuple[dict[float, Interpolation], float]:
-    """What is seen with each alpha, and how evenly samples miss each other with the smallest above 1.
+) -> tuple[dict[float, Interpolation], Texture]:
+    """What is seen with each alpha, and of the signal itself: how even it is, with the smallest above 1.
 
     Args as :func:`alpha_by_samples`, and ``least``: no alpha is looked at beyond the first of which less is
     expected, in dB.
     """
-    patches = alpha_patches(coordinates_ND, values_NC, tiles, VALUE_PATCHES, points, seed)
+    places_MD, means_MC = without_repeats(coordinates_ND, _of_unit_variance(values_NC))
+    patches = alpha_patches(places_MD, means_MC, tiles, VALUE_PATCHES, points, seed)
     few = of_every_density(patches, PATCHES)
-    found, evenness, variance = {}, NORMAL, float(values_NC.var(dim=0).mean()) or 1.0
+    found, texture = {}, Texture(growth=growth_of(patches))
     for alpha in looked_at(candidates):
         with torch.random.fork_rng(devices=[]):
             seed_global(seed, "init")
             field = make_field(alpha)
-        found[alpha] = _look(field, few, variance, seed)
+        found[alpha] = _look(field, few, seed)
         if alpha == REFERENCE:
             if memorises(found[alpha]):
                 break
             continue
         if len(found) == 2:
-            evenness = evenness_of(torch.cat([inner_errors(field, *patch) for patch in patches]))
-        if expected(found[alpha], found[REFERENCE], evenness) < least:
+            errors_IC = torch.cat([inner_errors(field, *patch) for patch in patches])
+            texture = replace(texture, evenness=evenness_of(errors_IC))
+        if expected(found[alpha], found[REFERENCE], texture) < least:
             break  # and larger ones lose more
-    return found, evenness
+    return found, texture
 
 
-def _look(
-    field: nn.Module, patches: Sequence[tuple[Tensor, Tensor]], variance: float, seed: int
-) -> Interpolation:
-    """The mean over patches, errors as parts of the signal's variance."""
+def _of_unit_variance(values_NC: Tensor) -> Tensor:
+    """Over all channels; a constant as it is."""
+    return values_NC / (values_NC.var(dim=0).mean().sqrt() or 1.0)
+
+
+def _look(field: nn.Module, patches: Sequence[tuple[Tensor, Tensor]], seed: int) -> Interpolation:
+    """The mean over patches."""
     seen = [
         interpolation(field, *patch, generator(seed, "alpha", number)) for number, patch in enumerate(patches)
     ]
-    mean = Interpolation(*(statistics.fmean(each) for each in zip(*map(astuple, seen), strict=True)))
-    return replace(mean, left_out=mean.left_out / variance)
+    return Interpolation(*(statistics.fmean(each) for each in zip(*map(astuple, seen), strict=True)))

@@ -18,10 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from wsapps.alpha.patches import innermost
 from wsapps.analysis import tangent_kernel
 
-_INNER = 3  # one of so many samples is looked at, the innermost: those at the edge miss neighbours
-_LEAST_INNER = 2
 #: Of gradient descent, which learns a pattern at the rate of its eigenvalue in the correlations. About a fit
 #: of the default length, by what alpha = 1 learns of pictures of 64 to 256 pixels a side.
 LEARNING_TIME = 1e6
@@ -125,19 +124,13 @@ def _unlearned(correlations_PP: Tensor) -> float:
 
 def _inner_errors(factor_PP: Tensor, samples_PD: Tensor, values_PC: Tensor) -> Tensor:
     errors_PC = left_out_errors(torch.cholesky_inverse(factor_PP), values_PC.to(factor_PP))
-    return errors_PC[_inner(samples_PD)]
-
-
-def _inner(samples_PD: Tensor) -> Tensor:
-    """The numbers of the innermost samples."""
-    from_centre_P = (samples_PD - samples_PD.mean(dim=0)).norm(dim=1)
-    return from_centre_P.topk(max(_LEAST_INNER, len(samples_PD) // _INNER), largest=False).indices
+    return errors_PC[innermost(samples_PD)]
 
 
 def _between(samples_PD: Tensor, generator: torch.Generator) -> Tensor:
     """Places ``(P, D)`` on the lines that join inner samples, a random pair each."""
     count = len(samples_PD)
-    inner_I = _inner(samples_PD)
+    inner_I = innermost(samples_PD)
     first_P = torch.randint(len(inner_I), (count,), generator=generator)
     other_P = (first_P + torch.randint(1, len(inner_I), (count,), generator=generator)) % len(inner_I)
     part_P1 = torch.rand(count, 1, generator=generator)

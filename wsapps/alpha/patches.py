@@ -5,6 +5,7 @@ Shapes: N samples, P points, D coordinates.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -14,6 +15,8 @@ from torch import Tensor
 from wsapps.seeding import generator
 
 _HELD_OUT_OF_A_GRID = 4  # up to so many places for each sample count as a grid of which some are held out
+_MOST_GROUPED = 4  # axes of which groups are looked for
+_INNER, _LEAST_INNER = 3, 2  # one of so many samples of a patch is an inner one, and so many at least
 
 
 def alpha_patches(
@@ -59,11 +62,61 @@ def of_every_density(patches: Sequence[tuple[Tensor, Tensor]], count: int) -> li
     return [patches[order[(2 * part + 1) * len(order) // (2 * count)]] for part in range(count)]
 
 
+def innermost(samples_PD: Tensor) -> Tensor:
+    """The numbers of a patch's innermost samples, a third of them: those at the rim miss neighbours."""
+    from_centre_P = (samples_PD - samples_PD.mean(dim=0)).norm(dim=1)
+    return from_centre_P.topk(max(_LEAST_INNER, len(samples_PD) // _INNER), largest=False).indices
+
+
+def without_repeats(coordinates_ND: Tensor, values_NC: Tensor) -> tuple[Tensor, Tensor]:
+    """Samples of one place made one, with the mean of their values; as they are where there are none.
+
+    How dense samples are is a matter of places, not of how often each was measured.
+    """
+    places_MD, place_N = coordinates_ND.unique(dim=0, return_inverse=True)
+    if len(places_MD) == len(coordinates_ND):
+        return coordinates_ND, values_NC
+    sums_MC = values_NC.new_zeros(len(places_MD), values_NC.shape[1]).index_add_(0, place_N, values_NC)
+    return places_MD, sums_MC / place_N.bincount()[:, None]
+
+
 def _spacing(coordinates_ND: Tensor) -> Tensor:
-    """Between the lines of a grid along each axis, ``(D,)``; ones where samples lie on none."""
-    counts = [len(axis_N.unique()) for axis_N in coordinates_ND.T]
-    if math.prod(counts) > _HELD_OUT_OF_A_GRID * len(coordinates_ND):
-        return torch.ones(len(counts))
+    """Between the lines of a grid along each axis, ``(D,)``; ones where samples lie on none.
+
+    The places of a few stations by many times are a grid as well, of groups of axes.
+    """
     extent_D = coordinates_ND.amax(dim=0) - coordinates_ND.amin(dim=0)
-    spacing_D = extent_D / torch.tensor([max(count - 1, 1) for count in counts])
+    spacing_D = torch.ones_like(extent_D)
+    for axes, count in _factors(coordinates_ND):
+        lines = count ** (1 / len(axes)) - 1  # along each axis of a group
+        spacing_D[axes] = extent_D[axes].mean() / max(lines, 1)
     return torch.where(spacing_D > 0, spacing_D, 1.0)
+
+
+def _factors(coordinates_ND: Tensor) -> list[tuple[list[int], int]]:
+    """The finest groups of axes by which samples are a grid, with the places of each; none of no grid."""
+    count, dimensions = len(coordinates_ND), coordinates_ND.shape[1]
+    most = _HELD_OUT_OF_A_GRID * count
+    places: dict[tuple[int, ...], int] = {
+        (axis,): len(coordinates_ND[:, axis].unique()) for axis in range(dimensions)
+    }
+    if min(places.values()) ** 2 > most:  # no group has fewer places than one of its axes
+        return []
+    for groups in _groupings(dimensions):
+        for axes in groups:
+            if axes not in places:
+                places[axes] = len(coordinates_ND[:, axes].unique(dim=0))
+        if math.prod(places[axes] for axes in groups) <= most:
+            return [(list(axes), places[axes]) for axes in groups]
+    return []
+
+
+def _groupings(dimensions: int) -> list[list[tuple[int, ...]]]:
+    """Every axis by itself, and two groups of them."""
+    axes = range(dimensions)
+    halves = [
+        [group, tuple(axis for axis in axes if axis not in group)]
+        for size in range(1, dimensions // 2 + 1)
+        for group in itertools.combinations(axes, size)
+    ]
+    return [[(axis,) for axis in axes], *(halves if 2 < dimensions <= _MOST_GROUPED else [])]
