@@ -68,6 +68,16 @@ def test_samples_of_one_place_are_one():
     torch.testing.assert_close(merged_values, values[order])
 
 
+def test_samples_may_be_of_any_type():
+    x = torch.linspace(-1, 1, 500, dtype=torch.float64)[:, None]
+    values = (50 * torch.sin(40 * x)).to(torch.int16)
+
+    def chosen(samples: torch.Tensor, shown: torch.Tensor) -> float:
+        return alpha_by_samples(lambda a: SinusoidalField(1, 1, 64, 2, alpha=a), samples, shown).alpha
+
+    assert chosen(x, values) == chosen(x.float(), values.float())
+
+
 def test_alpha_does_not_rise_with_how_often_a_place_was_measured():
     places = torch.linspace(-1, 1, 30)[:, None]
     noise = 0.1 * torch.randn(3000, 1, generator=torch.Generator().manual_seed(0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import math
 from collections.abc import Iterator
 from functools import partial
@@ -15,6 +17,8 @@ from torch import Tensor, nn
 import wsapps
 from wsapps.metrics import psnr
 from wsapps.projection import OutputSolver
+
+fit_module = importlib.import_module("wsapps.fit")  # wsapps.fit is the function
 
 
 @pytest.fixture(autouse=True)
@@ -218,6 +222,37 @@ def test_settings_out_of_range(settings, word):
 def test_divergence_is_told():
     with pytest.raises(wsapps.Diverged, match=r"step \d+: .*loss_sum.* NaN or infinite"):
         quick(*wave(), lr=1e30, steps=60)
+
+
+def test_alpha_may_be_auto_and_what_was_seen_is_logged(caplog):
+    x, y = wave(300)
+    with caplog.at_level(logging.INFO, "wsapps"):
+        fields = [quick(x, y, **settings) for settings in ({}, {"alpha": None}, {"alpha": "auto"})]
+    assert fields[0].alpha == fields[1].alpha == fields[2].alpha
+    assert caplog.text.count("is chosen (expected between samples") == 3
+    with pytest.raises(ValueError, match='alpha must be a number, "auto" or None, got "best"'):
+        quick(x, y, alpha="best")
+
+
+def test_after_a_divergence_the_next_smaller_alpha_begins_anew(monkeypatch, caplog):
+    x = torch.linspace(-1, 1, 2000)[:, None]
+    y, once, tried = torch.sin(150 * x), fit_module._train, []
+
+    def diverging(field, **settings):
+        tried.append(field.alpha)
+        if field.alpha == max(tried):
+            raise wsapps.Diverged("step 3: loss became NaN or infinite")
+        once(field, **settings)
+
+    monkeypatch.setattr(fit_module, "_train", diverging)
+    field = quick(x, y)
+    assert field.alpha == tried[1] < tried[0]
+    assert f"begins anew with alpha = {tried[1]:g} in place of {tried[0]:g}" in caplog.text
+    monkeypatch.undo()
+    given = quick(x, y, alpha=field.alpha)
+    assert all(torch.equal(*pair) for pair in zip(field.parameters(), given.parameters(), strict=True))
+    with pytest.raises(wsapps.Diverged):
+        quick(x, y, alpha=1.5, lr=1e30, steps=60)  # what is given is kept
 
 
 def test_the_callers_random_numbers_are_left_alone():

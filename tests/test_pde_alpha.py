@@ -10,6 +10,7 @@ from heat_problem import HEAT_AND_EXACT as HEAT
 
 import wsapps.trainer
 from wsapps.accelerator import make_accelerator
+from wsapps.alpha import Curve, short_runs
 from wsapps.config import default_config_dir, load_config
 from wsapps.finite import Diverged
 from wsapps.optimizer import learning_rate
@@ -75,6 +76,19 @@ def test_trials_within_a_time_have_equally_many_steps(heat):
     _, curves = choice_of(heat, "trainer.max_steps=null", "trainer.max_seconds=4", "auto_alpha.part=1")
     assert len(curves) >= 2
     assert len({curve.steps[-1] for curve in curves}) == 1
+
+
+def test_where_the_first_trial_had_too_little_time_there_is_no_other(heat, monkeypatch):
+    made = []
+
+    def short(alpha, *_):
+        made.append(alpha)
+        return Curve(alpha, [12], [1.0], [1.0])
+
+    monkeypatch.setattr(short_runs, "_curve", short)
+    choice, curves = choice_of(heat, "trainer.max_steps=null", "trainer.max_seconds=4", "auto_alpha.part=1")
+    assert (made, choice.alpha, curves) == ([1.0], 1.0, [])
+    assert "alpha 1 had 12 steps only, of 20" in choice.chosen.fate
 
 
 def test_a_trial_has_the_rates_of_the_run_that_it_begins(heat, monkeypatch):

@@ -68,7 +68,7 @@ def test_of_sparse_samples_the_output_is_trained(picture, tmp_path, capsys):
     (out / "metrics.json").unlink()
     assert fit.main(arguments) == 0
     said = capsys.readouterr().err
-    assert said.count("too sparse for any alpha") == 2
+    assert said.count("too sparse for alpha 1") == 2
     assert "is solved for in every step" not in said
     assert (
         fit.main([*arguments[:1], f"out={tmp_path / 'other'}", *arguments[2:], "projection.enabled=true"])

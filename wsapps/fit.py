@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from wsapps.accelerator import accelerator_of_ones_own, make_accelerator, on_main
-from wsapps.alpha import alpha_by_samples
+from wsapps.alpha import REFERENCE, alpha_by_samples, told
 from wsapps.cpu import keep_freed_pages
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.sinusoidal import SinusoidalField
+from wsapps.finite import Diverged
 from wsapps.fitting_rate import fitting_rate
 from wsapps.optimizer import fitting_optimizer
 from wsapps.projection import ProjectionConfig, output_solver
-from wsapps.samplers import parts_for, step_in_parts
+from wsapps.samplers import PointSampler, parts_for, step_in_parts
 from wsapps.seeding import seed_global
 from wsapps.trainer import Trainer, TrainerConfig
 
 _DEFAULT_STEPS = 150
+_log = logging.getLogger("wsapps")
 
 
 @accelerator_of_ones_own()
@@ -29,7 +34,7 @@ def fit(
     coordinates: Any,
     values: Any,
     *,
-    alpha: float | None = None,
+    alpha: float | Literal["auto"] | None = None,
     omega_0: float = 30.0,
     omega_hidden: float = 30.0,
     width: int = 256,
@@ -54,9 +59,10 @@ def fit(
     Args:
         coordinates: ``(..., D)``, best scaled to [-1, 1]; tensors, arrays or nested lists.
         values: ``(..., C)`` or, for one channel, ``(...)``: the leading sizes of coordinates.
-        alpha: weight scaling. None takes the largest with which samples this dense still say what is
-            between them (:func:`wsapps.alpha.alpha_by_samples`); more trains faster and is noise between
-            them; 1 is SIREN.
+        alpha: weight scaling. None and "auto" take the largest with which samples this dense still say what
+            is between them (:func:`wsapps.alpha.alpha_by_samples`); more trains faster and is noise between
+            them; 1 is SIREN. What was seen is logged to "wsapps" at INFO; looking takes up to a second, and
+            where a run diverges with what was chosen it begins anew with the next smaller one.
         omega_0, omega_hidden, width, hidden_layers: see :class:`SinusoidalField`.
         field: another module to train in its stead, in place and in its own precision.
         steps, seconds: when to stop, whichever comes first; 150 steps where neither is given.
@@ -96,31 +102,88 @@ def fit(
     sampler = step_in_parts(coordinates_ND, values_NC, points, parts, seed)
     peak = float(values_NC.abs().max()) or 1.0
     batches = sampler.to(accelerator.device)
+    train = partial(
+        _train, batches=batches, config=config, peak=peak, lr=lr, accelerator=accelerator, progress=progress
+    )
     with torch.random.fork_rng(), torch.enable_grad():
         if field is None:
             sizes = coordinates_ND.shape[1], values_NC.shape[1]
             make = partial(SinusoidalField, *sizes, width, hidden_layers, omega_0, omega_hidden)
-            if alpha is None and len(coordinates_ND) > 1:
-                choose = partial(alpha_by_samples, make, coordinates_ND, values_NC, seed=seed)
-                choice = on_main(accelerator, choose)
-                alpha = choice.alpha
-                if solve_output is None and choice.memorises:
-                    solve_output = False
-            seed_global(seed, "init")
-            field = make(1.0 if alpha is None else alpha)
-        field.to(accelerator.device)
-        solver = output_solver(field, batches, ProjectionConfig(enabled=solve_output))
-        objective = FieldObjective(field, peak, solver)
-        try:
-            if lr is None:
-                rate = on_main(accelerator, partial(fitting_rate, field, solver))
-                config = replace(config, optimizer=fitting_optimizer(rate))
-            Trainer(config, objective, batches, accelerator=accelerator, show_progress=progress).fit()
-            objective.finish()
-        finally:
-            if solver is not None:  # also where training diverged or was interrupted
-                solver.release()
+            alphas, memorises = _alphas(alpha, make, coordinates_ND, values_NC, accelerator, seed)
+            if solve_output is None and memorises:
+                solve_output = False
+                _log.info("the samples are too sparse for alpha 1: the output layer is trained")
+            field = _first_that_converges(make, alphas, partial(train, solve_output=solve_output), seed)
+        else:
+            train(field, solve_output=solve_output)
     return field.eval().to(home)
+
+
+def _alphas(
+    alpha: float | str | None,
+    make: Callable[[float], nn.Module],
+    coordinates_ND: Tensor,
+    values_NC: Tensor,
+    accelerator: Accelerator,
+    seed: int,
+) -> tuple[list[float], bool]:
+    """The one that is given; or the chosen one and the smaller ones that were looked at, descending, and
+    whether solving for the output layer would memorise."""
+    if alpha is not None and alpha != "auto":
+        if isinstance(alpha, str):
+            raise ValueError(f'alpha must be a number, "auto" or None, got "{alpha}"')
+        return [alpha], False
+    if len(coordinates_ND) < 2:
+        return [REFERENCE], False
+    choose = partial(alpha_by_samples, make, coordinates_ND, values_NC, seed=seed)
+    choice = on_main(accelerator, choose)
+    for line in told(choice):
+        _log.info("%s", line)
+    below = (verdict.alpha for verdict in choice.verdicts if verdict.alpha <= choice.alpha)
+    return sorted(below, reverse=True), choice.memorises
+
+
+def _first_that_converges(
+    make: Callable[[float], nn.Module], alphas: list[float], train: Callable[[nn.Module], None], seed: int
+) -> nn.Module:
+    """The trained field of the first alpha that does not diverge; raises Diverged where all do."""
+    for alpha, following in zip(alphas, [*alphas[1:], None], strict=True):
+        seed_global(seed, "init")
+        field = make(alpha)
+        try:
+            train(field)
+        except Diverged as error:
+            if following is None:
+                raise
+            _log.warning("%s; begins anew with alpha = %g in place of %g", error, following, alpha)
+        else:
+            return field
+    raise ValueError("no alpha is given")
+
+
+def _train(
+    field: nn.Module,
+    batches: PointSampler,
+    config: TrainerConfig,
+    peak: float,
+    lr: float | None,
+    solve_output: bool | None,
+    accelerator: Accelerator,
+    progress: bool,
+) -> None:
+    """Train in place, at the chosen rate where none is given."""
+    field.to(accelerator.device)
+    solver = output_solver(field, batches, ProjectionConfig(enabled=solve_output))
+    objective = FieldObjective(field, peak, solver)
+    try:
+        if lr is None:
+            rate = on_main(accelerator, partial(fitting_rate, field, solver))
+            config = replace(config, optimizer=fitting_optimizer(rate))
+        Trainer(config, objective, batches, accelerator=accelerator, show_progress=progress).fit()
+        objective.finish()
+    finally:
+        if solver is not None:  # also where training diverged or was interrupted
+            solver.release()
 
 
 def _dtype_of(field: nn.Module | None) -> torch.dtype:
@@ -140,6 +203,7 @@ def _pair(coordinates: Any, values: Any, dtype: torch.dtype) -> tuple[Tensor, Te
         raise ValueError(
             f"coordinates (..., D) and values (..., C) must have the same leading sizes, got "
             f"{tuple(coordinates.shape)} and {tuple(values.shape)}"
+            + ("; of one coordinate they are coordinates[:, None]" if coordinates.dim() == 1 else "")
         )
     pair = [tensor.detach().to("cpu", dtype).flatten(end_dim=-2) for tensor in (coordinates, values)]
     for name, tensor in zip(("coordinates", "values"), pair, strict=True):

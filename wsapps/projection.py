@@ -45,8 +45,8 @@ class ProjectionConfig:
 
     enabled: bool | None = doc(
         "solve the output layer by least squares before every step, and descend on the hidden layers alone; "
-        "true where there is one linear output layer and enough samples, null where they are also dense "
-        "enough for alpha=auto to find that fields interpolate",
+        "true where there is one linear output layer and enough samples, null the same but where alpha=auto "
+        "finds samples too sparse for that",
         default=None,
     )
     samples_per_unknown: int = doc(

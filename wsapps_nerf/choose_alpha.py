@@ -29,8 +29,8 @@ def chosen(config: TrainConfig, scene: Scene, run: Run) -> TrainConfig:
         Diverged: alpha = 1 does.
         UserError: the record in the run folder is damaged.
     """
-    alpha = chosen_once(run, lambda: (*choose_alpha(config, scene, run), {}))
-    return with_alpha(config, alpha)
+    record = chosen_once(run, lambda: (*choose_alpha(config, scene, run), {}))
+    return with_alpha(config, record["alpha"])
 
 
 def choose_alpha(config: TrainConfig, scene: Scene, run: Run) -> tuple[Choice, list[Curve]]:

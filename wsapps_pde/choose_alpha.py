@@ -25,8 +25,8 @@ def chosen(config: SolveConfig, problem: Problem, run: Run) -> SolveConfig:
         Diverged: alpha = 1 does.
         UserError: the record in the run folder is damaged.
     """
-    alpha = chosen_once(run, lambda: (*choose_alpha(config, problem, run), {}))
-    return with_alpha(config, alpha)
+    record = chosen_once(run, lambda: (*choose_alpha(config, problem, run), {}))
+    return with_alpha(config, record["alpha"])
 
 
 def choose_alpha(config: SolveConfig, problem: Problem, run: Run) -> tuple[Choice, list[Curve]]:

@@ -10,14 +10,12 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from wsapps.accelerator import on_main
 from wsapps.alpha import (
     REFERENCE,
     Choice,
     Found,
     alpha_by_samples,
     chosen_once,
-    read_record,
     untried,
     with_alpha,
 )
@@ -37,7 +35,7 @@ _PREDICTION, _VALUES_ALONE = 8, 4
 def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, run: Run) -> FitConfig:
     """The configuration with ``method.alpha`` chosen, now or by an earlier process.
 
-    Where no alpha interpolates, solving for the output layer would memorise most, and is switched off.
+    Where alpha 1 does not interpolate, solving for the output layer would memorise most, and is switched off.
 
     All ranks call it alike and take the first one's choice. ``alpha.json`` and ``alpha.png`` go into the run
     folder.
@@ -55,10 +53,9 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
         choice, cost = choose_alpha(config, signal, mask, field)
         return choice, [], {"part_of_the_run": cost}
 
-    chosen_once(run, look)
-    record = on_main(run.accelerator, lambda: read_record(run.folder.path) or {})
+    record = chosen_once(run, look)
     if record.get("memorises") and config.projection.enabled is None:
-        run.say("the samples are too sparse for any alpha: the output layer is trained, and not solved for")
+        run.say("the samples are too sparse for alpha 1: the output layer is trained, and not solved for")
         config = replace(config, projection=replace(config.projection, enabled=False))
     return with_alpha(config, float(record["alpha"]))
 
@@ -74,7 +71,9 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
     points = config.points.drawn(samples) or samples
     run = float(points * _steps_of_run(config, signal, field, points))
     affordable = [count for count in range(1, len(alphas) + 1) if _cost(count, samples) <= part * run]
-    if samples < 2 or not affordable:
+    if samples < 2:
+        return untried("one sample says nothing of what is between samples"), 0.0
+    if not affordable:
         return untried(f"looking at samples would cost more than {part:g} of so small a run"), 0.0
     alphas = alphas[: max(affordable)]  # of 1 alone it is known whether samples are too sparse for it
     tiles = field.tiles if isinstance(field, TiledField) else None

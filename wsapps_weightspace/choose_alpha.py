@@ -42,7 +42,7 @@ def chosen_alpha(config: BuildConfig, samples: LabelledSamples, device: torch.de
         choice, curves, fields = on_main(run.accelerator, lambda: choose_alpha(config, samples, device))
         return choice, curves, {"fields": fields}
 
-    return chosen_once(run, look)
+    return chosen_once(run, look)["alpha"]
 
 
 def choose_alpha(

@@ -67,7 +67,9 @@ def looks(
     Args as :func:`alpha_by_samples`, and ``least``: no alpha is looked at beyond the first of which less is
     expected, in dB.
     """
-    places_MD, means_MC = without_repeats(coordinates_ND, _of_unit_variance(values_NC))
+    dtype = torch.get_default_dtype()
+    samples = coordinates_ND.to(dtype), _of_unit_variance(values_NC.to(dtype))
+    places_MD, means_MC = without_repeats(*samples)
     patches = alpha_patches(places_MD, means_MC, tiles, VALUE_PATCHES, points, seed)
     few = of_every_density(patches, PATCHES)
     found, texture = {}, Texture(growth=growth_of(patches))

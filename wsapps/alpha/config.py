@@ -19,7 +19,8 @@ class AutoAlphaConfig:
     candidates: list[float] = field(
         default_factory=lambda: [1.0, 1.25, 1.5, 1.75, 2.0],
         metadata={
-            "doc": "alphas that are tried, of which 1 always is one; by short runs at most four",
+            "doc": "alphas that are looked at, of which 1 always is one; by short runs at most four; smaller "
+            "ones than 1 by datasets of fields alone",
             "unit": None,
         },
     )

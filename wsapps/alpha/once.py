@@ -16,8 +16,8 @@ from wsapps.run import Run
 Found = tuple[Choice, Sequence[Curve], Mapping[str, Any]]
 
 
-def chosen_once(run: Run, choose: Callable[[], Found]) -> float:
-    """The alpha of a run: what an earlier process chose, or what ``choose`` finds now.
+def chosen_once(run: Run, choose: Callable[[], Found]) -> dict[str, Any]:
+    """The record of a run's choice, ``alpha`` in it: an earlier process's, or of what ``choose`` finds now.
 
     All ranks call it alike and get the first one's, which alone reads and writes the run folder, says what
     was tried, and leaves ``alpha.json`` and ``alpha.png`` there. ``choose`` is called on all of them.
@@ -28,17 +28,14 @@ def chosen_once(run: Run, choose: Callable[[], Found]) -> float:
     record = on_main(run.accelerator, lambda: read_record(run.folder.path))
     if record is not None:
         run.say("alpha=%g was chosen before, see %s", record["alpha"], run.folder.path / RECORD)
-        return float(record["alpha"])
+        return record
     began = time.monotonic()
     choice, curves, notes = choose()
     seconds = time.monotonic() - began
     for line in told(choice):
         run.say("%s", line)
 
-    def write() -> float:
-        write_record(run.folder.path, choice, curves, {"seconds": seconds, **notes})
-        return choice.alpha
-
-    alpha = on_main(run.accelerator, write)
-    run.say("alpha=auto chose %g in %.1f s", alpha, seconds)
-    return alpha
+    notes = {"seconds": seconds, **notes}
+    record = on_main(run.accelerator, lambda: write_record(run.folder.path, choice, curves, notes))
+    run.say("alpha=auto chose %g in %.1f s", record["alpha"], seconds)
+    return record

@@ -65,11 +65,15 @@ def choose_by_short_runs(
         made.append(_curve(alpha, make(with_alpha(config, alpha)), run, *limits))
         return made[-1]
 
-    curves = try_in_turn(trial, settings.candidates, tolerance, lambda tried: tried < _TRIALS)
+    def may_go_on(tried: int) -> bool:
+        return tried < _TRIALS and made[0].steps[-1] >= _LEAST_STEPS
+
+    curves = try_in_turn(trial, settings.candidates, tolerance, may_go_on)
     if curves[0].diverged:
         raise Diverged("alpha = 1 diverges in the trials of alpha=auto; try a smaller trainer.optimizer.lr")
     if curves[0].steps[-1] < _LEAST_STEPS:
-        return untried(f"there was time for {curves[0].steps[-1]:g} steps only"), []
+        why = f"in a trial's part of the time alpha 1 had {curves[0].steps[-1]:g} steps only"
+        return untried(f"{why}, of {_LEAST_STEPS} that tell something"), []
     return choose(curves, tolerance), curves
 
 
