@@ -68,6 +68,16 @@ def test_samples_of_one_place_are_one():
     torch.testing.assert_close(merged_values, values[order])
 
 
+def test_of_one_place_alone_alpha_is_chosen_as_well():
+    samples, values = torch.zeros(50, 2), torch.rand(50, 1)
+    for count in (1, 50):
+        choice = alpha_by_samples(
+            lambda alpha: SinusoidalField(2, 1, 16, 1, alpha=alpha), samples[:count], values[:count]
+        )
+        assert choice.alpha == 1.0
+        assert "one place" in choice.chosen.fate
+
+
 def test_samples_may_be_of_any_type():
     x = torch.linspace(-1, 1, 500, dtype=torch.float64)[:, None]
     values = (50 * torch.sin(40 * x)).to(torch.int16)

@@ -59,12 +59,12 @@ def test_where_there_is_nothing_to_tell_it_by_it_is_no_noise():
 def test_noise_asks_for_no_larger_alpha(size: float):
     """Whether neighbours guess to 7 % of the deviation, which makes a signal smooth, or not.
 
-    Fitted with alpha 2.5, the next other half of such samples is missed by 1.9 dB more than with alpha 1, and
-    with 1.5 by 0.7.
+    Fitted with alpha 2.5, the other half of such samples is missed by 2.1 dB more than with alpha 1, with 1.5
+    by 0.7 and with 1.25 by 0.4.
     """
     x = torch.linspace(-1, 1, 1000)[:, None]
     choice = alpha_by_samples(
         lambda alpha: SinusoidalField(1, 1, 64, 3, alpha=alpha), x, torch.sin(5 * x) + size * noise(1000)
     )
-    assert choice.alpha <= 1.5
+    assert choice.alpha <= 1.25
     assert max(v.held_out for v in choice.verdicts) <= 0

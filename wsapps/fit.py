@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from wsapps.accelerator import accelerator_of_ones_own, make_accelerator, on_main
-from wsapps.alpha import REFERENCE, alpha_by_samples, told
+from wsapps.alpha import alpha_by_samples, told
 from wsapps.cpu import keep_freed_pages
 from wsapps.field_objective import FieldObjective
 from wsapps.fields.sinusoidal import SinusoidalField
@@ -133,8 +133,6 @@ def _alphas(
         if isinstance(alpha, str):
             raise ValueError(f'alpha must be a number, "auto" or None, got "{alpha}"')
         return [alpha], False
-    if len(coordinates_ND) < 2:
-        return [REFERENCE], False
     choose = partial(alpha_by_samples, make, coordinates_ND, values_NC, seed=seed)
     choice = on_main(accelerator, choose)
     for line in told(choice):

@@ -71,8 +71,6 @@ def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Modu
     points = config.points.drawn(samples) or samples
     run = float(points * _steps_of_run(config, signal, field, points))
     affordable = [count for count in range(1, len(alphas) + 1) if _cost(count, samples) <= part * run]
-    if samples < 2:
-        return untried("one sample says nothing of what is between samples"), 0.0
     if not affordable:
         return untried(f"looking at samples would cost more than {part:g} of so small a run"), 0.0
     alphas = alphas[: max(affordable)]  # of 1 alone it is known whether samples are too sparse for it

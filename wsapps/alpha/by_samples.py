@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from wsapps.alpha.interpolation import Interpolation, inner_errors, interpolation
 from wsapps.alpha.patches import alpha_patches, of_every_density, without_repeats
 from wsapps.alpha.prediction import LEAST_EXPECTED, choose_predicted, expected, memorises
-from wsapps.alpha.rule import REFERENCE, Choice
+from wsapps.alpha.rule import REFERENCE, Choice, untried
 from wsapps.alpha.texture import Texture, evenness_of, growth_of
 from wsapps.seeding import generator, seed_global
 
@@ -43,19 +43,23 @@ def alpha_by_samples(
 
     Args:
         make_field: a new field of an alpha, drawn from torch's global generator.
-        coordinates_ND, values_NC: the samples that a run sees, 2 at least.
+        coordinates_ND, values_NC: the samples that a run sees; of one place alone alpha is 1.
         candidates: see :func:`looked_at`.
         tiles: of the field along each coordinate, or None for one field.
         seed: of patches, places and fields; fields of two alphas differ by the scaling alone.
         points: samples of a patch, of which there are eight.
     """
-    return choose_predicted(*looks(make_field, coordinates_ND, values_NC, candidates, tiles, seed, points))
+    dtype = torch.get_default_dtype()
+    places_MD, means_MC = without_repeats(coordinates_ND.to(dtype), values_NC.to(dtype))
+    if len(places_MD) < 2:
+        return untried("samples of one place say nothing of what is between")
+    return choose_predicted(*looks(make_field, places_MD, means_MC, candidates, tiles, seed, points))
 
 
 def looks(
     make_field: Callable[[float], nn.Module],
-    coordinates_ND: Tensor,
-    values_NC: Tensor,
+    places_MD: Tensor,
+    values_MC: Tensor,
     candidates: Sequence[float],
     tiles: Sequence[int] | None = None,
     seed: int = 0,
@@ -64,13 +68,10 @@ def looks(
 ) -> tuple[dict[float, Interpolation], Texture]:
     """What is seen with each alpha, and of the signal itself: how even it is, with the smallest above 1.
 
-    Args as :func:`alpha_by_samples`, and ``least``: no alpha is looked at beyond the first of which less is
-    expected, in dB.
+    Args as :func:`alpha_by_samples`, of two places at least without repeats, and ``least``: no alpha is
+    looked at beyond the first of which less is expected, in dB.
     """
-    dtype = torch.get_default_dtype()
-    samples = coordinates_ND.to(dtype), _of_unit_variance(values_NC.to(dtype))
-    places_MD, means_MC = without_repeats(*samples)
-    patches = alpha_patches(places_MD, means_MC, tiles, VALUE_PATCHES, points, seed)
+    patches = alpha_patches(places_MD, _of_unit_variance(values_MC), tiles, VALUE_PATCHES, points, seed)
     few = of_every_density(patches, PATCHES)
     found, texture = {}, Texture(growth=growth_of(patches))
     for alpha in looked_at(candidates):

@@ -17,8 +17,9 @@ LOST_OPEN, WON_BY_SPREAD, WON_BY_LEARNING = 10.7, 30.4, 2.3
 LEAST_EXPECTED = -0.5
 #: The part under which, with alpha = 1, solving for the output layer memorises; no larger alpha is asked for.
 LEAST_SOLVED = 0.995
-#: How many times a sample's mean square error from its neighbours may be that of the best alpha: 3 dB.
-MOST_LEFT_OUT = 2.0
+#: How many times a sample's mean square error from its neighbours may be that of the best alpha: 3 dB, and of
+#: noise, of which that is nearer to what is lost, 2 dB (benchmarks/alpha_noise.py).
+MOST_LEFT_OUT, MOST_OF_NOISE = 2.0, 1.6
 #: The best mean square error, as a part of the signal's variance, up to which a signal is smooth: that is
 #: asked, and nothing won. Where even the best is worse, and what is missed is no noise, samples are of edges
 #: and textures, of which such guesses say little.
@@ -94,7 +95,8 @@ def choose_predicted(found: Mapping[float, Interpolation], texture: Texture | No
     elif _is_rough(texture, *errors.values()):
         chosen, larger = max(errors), ""
     else:
-        chosen, larger = _as_rough_as_the_signal(errors), "rougher than the signal"
+        most = MOST_OF_NOISE if texture.is_noise else MOST_LEFT_OUT
+        chosen, larger = _as_rough_as_the_signal(errors, most), "rougher than the signal"
     verdicts = []
     for alpha, score in scores.items():
         fate = "chosen" if alpha == chosen else "smaller"
@@ -104,12 +106,12 @@ def choose_predicted(found: Mapping[float, Interpolation], texture: Texture | No
     return Choice(chosen, math.nan, LEAST_EXPECTED, verdicts, too_sparse)
 
 
-def _as_rough_as_the_signal(errors: Mapping[float, float]) -> float:
-    """From the alpha that guesses best upwards, as long as they guess nearly as well."""
+def _as_rough_as_the_signal(errors: Mapping[float, float], most: float) -> float:
+    """From the alpha that guesses best upwards, as long as errors are at most so many times its own."""
     best = min(errors, key=lambda alpha: errors[alpha])
     chosen = best
     for alpha in (alpha for alpha in errors if alpha > best):
-        if errors[alpha] > MOST_LEFT_OUT * errors[best]:
+        if errors[alpha] > most * errors[best]:
             break
         chosen = alpha
     return chosen
