@@ -198,7 +198,7 @@ def test_nothing_is_won_on_noise_and_alpha_must_not_guess_much_worse():
     assert choice.alpha == 1.25  # not beyond the first that guesses worse
     assert [v.fate for v in choice.verdicts] == ["smaller", "chosen", *["rougher than the signal"] * 2]
     assert choose_predicted({1.0: one, 1.25: look(0.03, 0.17)}, noise).alpha == 1.0
-    assert choose_predicted(looks, Texture(0.6, growth=1.0, is_fine=True)).alpha == 1.75
+    assert choose_predicted(looks, Texture(0.6, growth=0.6)).alpha == 1.75  # waves of two spacings
     assert choose_predicted({1.0: look(0.001, 1e-3), 1.25: look(0.03, 1.7e-3)}).alpha == 1.25
 
 

@@ -247,12 +247,17 @@ def test_after_a_divergence_the_next_smaller_alpha_begins_anew(monkeypatch, capl
     monkeypatch.setattr(fit_module, "_train", diverging)
     field = quick(x, y)
     assert field.alpha == tried[1] < tried[0]
-    assert f"begins anew with alpha = {tried[1]:g} in place of {tried[0]:g}" in caplog.text
-    monkeypatch.undo()
-    given = quick(x, y, alpha=field.alpha)
-    assert all(torch.equal(*pair) for pair in zip(field.parameters(), given.parameters(), strict=True))
+    assert f"alpha = {tried[0]:g}, which was chosen, diverges; begins anew with alpha = {tried[1]:g}" in (
+        caplog.text
+    )
+    given = tried[0]
+    tried.clear()
     with pytest.raises(wsapps.Diverged):
-        quick(x, y, alpha=1.5, lr=1e30, steps=60)  # what is given is kept
+        quick(x, y, alpha=given)
+    assert tried == [given]  # what is given is kept
+    monkeypatch.undo()
+    same = quick(x, y, alpha=field.alpha)
+    assert all(torch.equal(*pair) for pair in zip(field.parameters(), same.parameters(), strict=True))
 
 
 def test_the_callers_random_numbers_are_left_alone():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -89,6 +90,24 @@ def test_where_the_first_trial_had_too_little_time_there_is_no_other(heat, monke
     choice, curves = choice_of(heat, "trainer.max_steps=null", "trainer.max_seconds=4", "auto_alpha.part=1")
     assert (made, choice.alpha, curves) == ([1.0], 1.0, [])
     assert "alpha 1 had 12 steps only, of 20" in choice.chosen.fate
+
+
+def test_looks_that_take_long_end_the_trials(heat, monkeypatch):
+    made = []
+
+    def slow(alpha, *_):
+        made.append(alpha)
+        time.sleep(0.5)
+        return Curve(alpha, [0, 30], [0.0, alpha**4], [1.0, 1.0], averaged=1)
+
+    monkeypatch.setattr(short_runs, "_curve", slow)
+    limits = "trainer.max_steps=null", "auto_alpha.candidates=[1,1.25,1.5,1.75]"
+    choice, _ = choice_of(heat, *limits, "trainer.max_seconds=12", "auto_alpha.part=0.1")
+    assert (made, choice.alpha) == ([1.0, 1.25], 1.25)
+    made.clear()
+    choice, curves = choice_of(heat, *limits, "trainer.max_seconds=6", "auto_alpha.part=0.1")
+    assert (made, choice.alpha, curves) == ([1.0], 1.0, [])
+    assert "another trial would cost more than 0.1 of the run" in choice.chosen.fate
 
 
 def test_a_trial_has_the_rates_of_the_run_that_it_begins(heat, monkeypatch):

@@ -61,8 +61,9 @@ def fit(
         values: ``(..., C)`` or, for one channel, ``(...)``: the leading sizes of coordinates.
         alpha: weight scaling. None and "auto" take the largest with which samples this dense still say what
             is between them (:func:`wsapps.alpha.alpha_by_samples`); more trains faster and is noise between
-            them; 1 is SIREN. What was seen is logged to "wsapps" at INFO; looking takes up to a second, and
-            where a run diverges with what was chosen it begins anew with the next smaller one.
+            them; 1 is SIREN. What was seen is logged to "wsapps" at INFO. Looking takes about a second, of a
+            million samples three, which ``seconds`` does not count. Where training diverges with what was
+            chosen it begins anew with the next smaller one, for as many steps and seconds again.
         omega_0, omega_hidden, width, hidden_layers: see :class:`SinusoidalField`.
         field: another module to train in its stead, in place and in its own precision.
         steps, seconds: when to stop, whichever comes first; 150 steps where neither is given.
@@ -112,8 +113,9 @@ def fit(
             alphas, memorises = _alphas(alpha, make, coordinates_ND, values_NC, accelerator, seed)
             if solve_output is None and memorises:
                 solve_output = False
-                _log.info("the samples are too sparse for alpha 1: the output layer is trained")
-            field = _first_that_converges(make, alphas, partial(train, solve_output=solve_output), seed)
+                _say(accelerator, "the samples are too sparse for alpha 1: the output layer is trained")
+            train = partial(train, solve_output=solve_output)
+            field = _first_that_converges(make, alphas, train, accelerator, seed)
         else:
             train(field, solve_output=solve_output)
     return field.eval().to(home)
@@ -136,27 +138,39 @@ def _alphas(
     choose = partial(alpha_by_samples, make, coordinates_ND, values_NC, seed=seed)
     choice = on_main(accelerator, choose)
     for line in told(choice):
-        _log.info("%s", line)
+        _say(accelerator, line)
     below = (verdict.alpha for verdict in choice.verdicts if verdict.alpha <= choice.alpha)
     return sorted(below, reverse=True), choice.memorises
 
 
 def _first_that_converges(
-    make: Callable[[float], nn.Module], alphas: list[float], train: Callable[[nn.Module], None], seed: int
+    make: Callable[[float], nn.Module],
+    alphas: list[float],
+    train: Callable[[nn.Module], None],
+    accelerator: Accelerator,
+    seed: int,
 ) -> nn.Module:
-    """The trained field of the first alpha that does not diverge; raises Diverged where all do."""
-    for alpha, following in zip(alphas, [*alphas[1:], None], strict=True):
-        seed_global(seed, "init")
-        field = make(alpha)
-        try:
-            train(field)
-        except Diverged as error:
-            if following is None:
-                raise
-            _log.warning("%s; begins anew with alpha = %g in place of %g", error, following, alpha)
-        else:
-            return field
-    raise ValueError("no alpha is given")
+    """The trained field of the first alpha that does not diverge; raises Diverged where the last one does."""
+    alpha, *smaller = alphas
+    seed_global(seed, "init")
+    field = make(alpha)
+    try:
+        train(field)
+    except Diverged:
+        if not smaller:
+            raise
+    else:
+        return field
+    message = f"alpha = {alpha:g}, which was chosen, diverges; begins anew with alpha = {smaller[0]:g}"
+    _say(accelerator, message, logging.WARNING)
+    accelerator.free_memory()  # of the field that diverged
+    torch.compiler.reset()
+    return _first_that_converges(make, smaller, train, accelerator, seed)
+
+
+def _say(accelerator: Accelerator, message: str, level: int = logging.INFO) -> None:
+    if accelerator.is_main_process:
+        _log.log(level, "%s", message)
 
 
 def _train(

@@ -85,8 +85,7 @@ def looks(
             continue
         if len(found) == 2:
             errors_IC = torch.cat([inner_errors(field, *patch) for patch in patches])
-            is_fine = found[alpha].left_out < found[REFERENCE].left_out
-            texture = replace(texture, evenness=evenness_of(errors_IC), is_fine=is_fine)
+            texture = replace(texture, evenness=evenness_of(errors_IC))
         if expected(found[alpha], found[REFERENCE], texture) < least:
             break  # and larger ones lose more
     return found, texture

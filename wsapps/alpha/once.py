@@ -35,7 +35,10 @@ def chosen_once(run: Run, choose: Callable[[], Found]) -> dict[str, Any]:
     for line in told(choice):
         run.say("%s", line)
 
-    notes = {"seconds": seconds, **notes}
-    record = on_main(run.accelerator, lambda: write_record(run.folder.path, choice, curves, notes))
+    def written() -> dict[str, Any]:
+        write_record(run.folder.path, choice, curves, {"seconds": seconds, **notes})
+        return read_record(run.folder.path) or {}
+
+    record = on_main(run.accelerator, written)
     run.say("alpha=auto chose %g in %.1f s", record["alpha"], seconds)
     return record

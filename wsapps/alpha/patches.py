@@ -100,9 +100,10 @@ def _factors(coordinates_ND: Tensor) -> list[tuple[list[int], int]]:
     places: dict[tuple[int, ...], int] = {
         (axis,): len(coordinates_ND[:, axis].unique()) for axis in range(dimensions)
     }
-    if min(places.values()) ** 2 > most:  # no group has fewer places than one of its axes
-        return []
     for groups in _groupings(dimensions):
+        # No group has fewer places than one of its axes, and counting those of several takes long.
+        if math.prod(max(places[axis,] for axis in axes) for axes in groups) > most:
+            continue
         for axes in groups:
             if axes not in places:
                 places[axes] = len(coordinates_ND[:, axes].unique(dim=0))

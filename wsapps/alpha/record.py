@@ -24,16 +24,13 @@ PICTURE = "alpha.png"
 
 def write_record(
     folder: Path, choice: Choice, curves: Sequence[Curve], notes: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+) -> None:
     """Write what was tried and chosen; ``alpha.json``, whose presence says that it is done, last.
 
     Args:
         folder: of the run that the choice is for.
         choice, curves: as :func:`wsapps.alpha.rule.choose` has them.
         notes: what else is to be kept: cost, points, ...
-
-    Returns:
-        What :func:`read_record` returns from now on.
     """
     if curves:
         draw_choice(Path(folder) / PICTURE, choice, curves)
@@ -41,7 +38,6 @@ def write_record(
         draw_prediction(Path(folder) / PICTURE, choice)
     record = {**asdict(choice), "curves": [asdict(curve) for curve in curves], **(notes or {})}
     write_json(Path(folder) / RECORD, record)
-    return record
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:

@@ -56,7 +56,7 @@ class Choice:
         floor: least held-out score: that of alpha = 1 at the end less the tolerance; without trials the least
             that may be expected, against alpha = 1.
         verdicts: on every candidate, by alpha.
-        memorises: whether samples are too sparse even for the chosen alpha, which is then 1 for want of a
+        memorises: whether samples are too sparse even for alpha = 1, which is then chosen for want of a
             better one.
     """
 

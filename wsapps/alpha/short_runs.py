@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from wsapps.accelerator import on_main
 from wsapps.alpha.config import with_alpha
 from wsapps.alpha.curve import Curve
 from wsapps.alpha.in_turn import try_in_turn
@@ -18,7 +21,7 @@ from wsapps.trainer_config import TrainerConfig
 
 C = TypeVar("C")
 _TRIALS = 4  # at most, of equal length
-_LEAST_STEPS, _LOOKS = 20, 10
+_LEAST_STEPS, _LOOKS = 20, 5
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ def choose_by_short_runs(
 ) -> tuple[Choice, list[Curve]]:
     """Try larger alphas until one is worse. All ranks call it alike.
 
-    A run that is too short for that keeps alpha = 1.
+    A run that is too short for that keeps alpha = 1. Of one that is limited by time no trial begins that
+    would end after its part of it, looks included.
 
     Args:
         config: of the run that they are for, with ``method``, ``trainer`` and ``auto_alpha``.
@@ -65,8 +69,16 @@ def choose_by_short_runs(
         made.append(_curve(alpha, make(with_alpha(config, alpha)), run, *limits))
         return made[-1]
 
+    began = time.monotonic()
+
     def may_go_on(tried: int) -> bool:
-        return tried < _TRIALS and made[0].steps[-1] >= _LEAST_STEPS
+        if tried >= _TRIALS or made[0].steps[-1] < _LEAST_STEPS:
+            return False
+        expected = (
+            (time.monotonic() - began) * (tried + 1) / tried
+        )  # looks and what they look at take time too
+        most = math.inf if trainer.max_seconds is None else settings.part * trainer.max_seconds
+        return on_main(run.accelerator, lambda: expected <= most)
 
     curves = try_in_turn(trial, settings.candidates, tolerance, may_go_on)
     if curves[0].diverged:
@@ -74,6 +86,8 @@ def choose_by_short_runs(
     if curves[0].steps[-1] < _LEAST_STEPS:
         why = f"in a trial's part of the time alpha 1 had {curves[0].steps[-1]:g} steps only"
         return untried(f"{why}, of {_LEAST_STEPS} that tell something"), []
+    if len(curves) == 1:
+        return untried(f"another trial would cost more than {settings.part:g} of the run"), []
     return choose(curves, tolerance), curves
 
 

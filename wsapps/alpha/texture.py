@@ -15,12 +15,13 @@ from wsapps.alpha.patches import innermost
 
 #: The evenness of normal errors; none counts as more even.
 NORMAL = 0.6745
-#: What grows by less, from neighbours to the rim of a patch, is noise: of noise on smooth waves in one to
-#: three dimensions it was 0.91 to 1.14 (a thousand samples leave 0.05 to chance), and of all but 7 of 309
-#: pictures, maps and sounds more.
-NOISE = 1.15
+#: Growth of noise: on smooth waves in one to three dimensions 0.92 to 1.04 of four thousand samples and more,
+#: of a thousand one in twelve had 1.13. Less is of waves as long as two or three spacings; of 309 pictures,
+#: maps and sounds three had less than 1.07, stones and fur as fine as the pixels.
+NOISE = 0.85, 1.07
 # Ranks of a sample's neighbours by distance: those next to it, and those near the rim of half of the patch.
 _NEXT, _FAR = (1, 3), (0.25, 0.5)
+_LEAST_SAMPLES = 3  # of a patch, for each term of its surface
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,15 @@ class Texture:
     Attributes:
         evenness: see :func:`evenness_of`, in [0, 0.6745].
         growth: see :func:`growth_of`, at least 0.
-        is_fine: whether a kernel rougher than that of alpha = 1 guesses samples better from their neighbours.
     """
 
     evenness: float = NORMAL
     growth: float = float("inf")
-    is_fine: bool = False
 
     @property
     def is_noise(self) -> bool:
-        """Whether what neighbours do not say of each other is noise: nothing is won between them.
-
-        A texture as fine as the samples grows as little, but rougher fields suit it, and do not suit noise.
-        """
-        return self.growth < NOISE and not self.is_fine
+        """Whether what neighbours do not say of each other is noise: nothing is won between them."""
+        return NOISE[0] < self.growth < NOISE[1]
 
 
 def evenness_of(errors_IC: Tensor) -> float:
@@ -74,22 +70,27 @@ def growth_of(patches: Sequence[tuple[Tensor, Tensor]]) -> float:
     """
     next_to, far = 0.0, 0.0
     for samples_PD, values_PC in patches:
-        first, last = (int(part * len(samples_PD)) for part in _FAR)
-        if first < _NEXT[1]:
+        local_PD = (samples_PD - samples_PD.mean(dim=0)).double()  # float32 would order dense ones wrongly
+        design_PE = _second_degree(local_PD)
+        if len(samples_PD) < _LEAST_SAMPLES * design_PE.shape[1]:
             continue
-        rest_PC, inner_I = _less_surface(samples_PD.double(), values_PC.double()), innermost(samples_PD)
-        nearest_IP = torch.cdist(samples_PD[inner_I], samples_PD).argsort(dim=1, stable=True)
+        rest_PC, inner_I = _less(design_PE, values_PC.double()), innermost(local_PD)
+        nearest_IP = torch.cdist(local_PD[inner_I], local_PD).argsort(dim=1, stable=True)
+        first, last = (int(part * len(samples_PD)) for part in _FAR)
         squares_IP = (rest_PC[inner_I][:, None] - rest_PC[nearest_IP]).square().mean(dim=2)
         next_to += float(squares_IP[:, slice(*_NEXT)].mean())
         far += float(squares_IP[:, first:last].mean())
     return far / next_to if next_to > 0 else float("inf")
 
 
-def _less_surface(samples_PD: Tensor, values_PC: Tensor) -> Tensor:
-    """Values less the surface of second degree by least squares, of the shortest where many are as near."""
-    local_PD = samples_PD - samples_PD.mean(dim=0)
-    local_PD = local_PD / local_PD.abs().max().clamp(min=torch.finfo(local_PD.dtype).tiny)
-    first_E, second_E = torch.triu_indices(local_PD.shape[1], local_PD.shape[1])
-    parts = torch.ones_like(local_PD[:, :1]), local_PD, local_PD[:, first_E] * local_PD[:, second_E]
-    design_PE = torch.cat(parts, dim=1)
+def _second_degree(local_PD: Tensor) -> Tensor:
+    """The terms of a surface of second degree at samples about the origin, ``(P, E)``."""
+    unit_PD = local_PD / local_PD.abs().max().clamp(min=torch.finfo(local_PD.dtype).tiny)
+    first_E, second_E = torch.triu_indices(unit_PD.shape[1], unit_PD.shape[1])
+    products_PE = unit_PD[:, first_E] * unit_PD[:, second_E]
+    return torch.cat([torch.ones_like(unit_PD[:, :1]), unit_PD, products_PE], dim=1)
+
+
+def _less(design_PE: Tensor, values_PC: Tensor) -> Tensor:
+    """What least squares leaves of values, by the shortest solution where many are as near."""
     return values_PC - design_PE @ torch.linalg.lstsq(design_PE, values_PC, driver="gelsd").solution
