@@ -80,8 +80,9 @@ def draw_choice(file: Path, choice: Choice, curves: Sequence[Curve]) -> None:
     for index, curve in enumerate(curves):
         colour = palette(0.9 * index / max(len(curves) - 1, 1))
         width = 2.4 if curve.alpha == choice.alpha else 1.2
-        fitted.plot(curve.steps, curve.fitted, color=colour, linewidth=width, label=f"alpha {curve.alpha:g}")
-        held_out.plot(curve.steps, curve.held_out, color=colour, linewidth=width)
+        style = {"marker": ".", "color": colour, "linewidth": width}
+        fitted.plot(curve.steps, curve.fitted, label=f"alpha {curve.alpha:g}", **style)
+        held_out.plot(curve.steps, curve.held_out, **style)
     for verdict in choice.verdicts:
         if math.isfinite(verdict.steps_to_target):
             place = (verdict.held_out, verdict.steps_to_target)

@@ -74,11 +74,9 @@ def choose_by_short_runs(
     def may_go_on(tried: int) -> bool:
         if tried >= _TRIALS or made[0].steps[-1] < _LEAST_STEPS:
             return False
-        expected = (
-            (time.monotonic() - began) * (tried + 1) / tried
-        )  # looks and what they look at take time too
+        spent = time.monotonic() - began  # by looks as well
         most = math.inf if trainer.max_seconds is None else settings.part * trainer.max_seconds
-        return on_main(run.accelerator, lambda: expected <= most)
+        return on_main(run.accelerator, lambda: spent * (tried + 1) / tried <= most)
 
     curves = try_in_turn(trial, settings.candidates, tolerance, may_go_on)
     if curves[0].diverged:
@@ -92,10 +90,10 @@ def choose_by_short_runs(
 
 
 def _curve(alpha: float, trial: Trial, run: Run, steps: int | None, seconds: float | None) -> Curve:
+    # Within a time, as alpha = 1 is at first, there is one look, at the end: with it others are compared.
     settings = replace(
-        trial.trainer, max_steps=steps, max_seconds=seconds, compile=False,
+        trial.trainer, max_steps=steps, max_seconds=seconds, compile=False, evaluate_seconds=0.0,
         evaluate_every=0 if steps is None else max(1, steps // _LOOKS),
-        evaluate_seconds=0.0 if seconds is None else seconds / _LOOKS,
     )  # fmt: skip
     curve = Curve(alpha, averaged=1)
 
