@@ -95,10 +95,9 @@ def _grid(dimensions: int, count: int) -> Draw:
     """Every other sample is fitted."""
 
     def draw(generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        axes = torch.meshgrid(*[torch.linspace(-1, 1, count)] * dimensions, indexing="ij")
-        return torch.stack(axes, dim=-1).reshape(-1, dimensions), torch.stack(
-            torch.meshgrid(*[torch.arange(count)] * dimensions, indexing="ij")
-        ).sum(dim=0).reshape(-1) % 2 == 0
+        axes = torch.meshgrid(*[torch.arange(count)] * dimensions, indexing="ij")
+        numbers = torch.stack(axes, dim=-1).reshape(-1, dimensions)
+        return torch.linspace(-1, 1, count)[numbers], numbers.sum(dim=1) % 2 == 0
 
     return draw
 

@@ -98,6 +98,13 @@ def prepare(
         return accelerator.prepare(objective, optimizer, device_placement=[True, False])
 
 
+def forget_training(accelerator: Accelerator) -> None:
+    """Leave nothing of a training to the next one in this process: models, compiled functions."""
+    accelerator.free_memory()
+    # Dynamo stops compiling a function that it has compiled a few times, for other trainings.
+    torch.compiler.reset()
+
+
 def on_main(accelerator: Accelerator, action: Callable[[], T]) -> T:
     """Run ``action`` on the first rank and give all ranks its result, or its UserError.
 

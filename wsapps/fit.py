@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from wsapps.accelerator import accelerator_of_ones_own, make_accelerator, on_main
+from wsapps.accelerator import accelerator_of_ones_own, forget_training, make_accelerator, on_main
 from wsapps.alpha import alpha_by_samples, told
 from wsapps.cpu import keep_freed_pages
 from wsapps.field_objective import FieldObjective
@@ -163,8 +163,7 @@ def _first_that_converges(
         return field
     message = f"alpha = {alpha:g}, which was chosen, diverges; begins anew with alpha = {smaller[0]:g}"
     _say(accelerator, message, logging.WARNING)
-    accelerator.free_memory()  # of the field that diverged
-    torch.compiler.reset()
+    forget_training(accelerator)
     return _first_that_converges(make, smaller, train, accelerator, seed)
 
 

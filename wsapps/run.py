@@ -15,7 +15,7 @@ import torch
 from accelerate import Accelerator
 
 import wsapps
-from wsapps.accelerator import on_main
+from wsapps.accelerator import forget_training, on_main
 from wsapps.command import log_to_file
 from wsapps.config import differences, from_yaml, to_yaml
 from wsapps.errors import UserError
@@ -46,10 +46,8 @@ class Run:
             _log.info(message, *values)
 
     def forget(self) -> None:
-        """Leave nothing of a training to the next one in this process: models, compiled functions."""
-        self.accelerator.free_memory()
-        # Dynamo stops compiling a function that it has compiled a few times, for other runs.
-        torch.compiler.reset()
+        """See :func:`wsapps.accelerator.forget_training`."""
+        forget_training(self.accelerator)
 
     def usual_metrics(self, result: FitResult) -> dict[str, float | str]:
         """The figures that metrics.json has in every application."""

@@ -57,7 +57,7 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
     if record.get("memorises") and config.projection.enabled is None:
         run.say("the samples are too sparse for alpha 1: the output layer is trained, and not solved for")
         config = replace(config, projection=replace(config.projection, enabled=False))
-    return with_alpha(config, float(record["alpha"]))
+    return with_alpha(config, record["alpha"])
 
 
 def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module) -> tuple[Choice, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple
 
 import torch
 from torch import Tensor, nn
@@ -66,14 +66,14 @@ def looks(
     points: int = POINTS,
     least: float = LEAST_EXPECTED,
 ) -> tuple[dict[float, Interpolation], Texture]:
-    """What is seen with each alpha, and of the signal itself: how even it is, with the smallest above 1.
+    """What is seen with each alpha, and of the signal itself, once one above 1 is looked at.
 
     Args as :func:`alpha_by_samples`, of two places at least without repeats, and ``least``: no alpha is
     looked at beyond the first of which less is expected, in dB.
     """
     patches = alpha_patches(places_MD, _of_unit_variance(values_MC), tiles, VALUE_PATCHES, points, seed)
     few = of_every_density(patches, PATCHES)
-    found, texture = {}, Texture(growth=growth_of(patches))
+    found, texture = {}, Texture()
     for alpha in looked_at(candidates):
         with torch.random.fork_rng(devices=[]):
             seed_global(seed, "init")
@@ -85,7 +85,7 @@ def looks(
             continue
         if len(found) == 2:
             errors_IC = torch.cat([inner_errors(field, *patch) for patch in patches])
-            texture = replace(texture, evenness=evenness_of(errors_IC))
+            texture = Texture(evenness_of(errors_IC), growth_of(patches))
         if expected(found[alpha], found[REFERENCE], texture) < least:
             break  # and larger ones lose more
     return found, texture

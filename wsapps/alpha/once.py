@@ -35,10 +35,11 @@ def chosen_once(run: Run, choose: Callable[[], Found]) -> dict[str, Any]:
     for line in told(choice):
         run.say("%s", line)
 
-    def written() -> dict[str, Any]:
+    def written() -> dict[str, Any] | None:
         write_record(run.folder.path, choice, curves, {"seconds": seconds, **notes})
-        return read_record(run.folder.path) or {}
+        return read_record(run.folder.path)
 
     record = on_main(run.accelerator, written)
+    assert record is not None
     run.say("alpha=auto chose %g in %.1f s", record["alpha"], seconds)
     return record

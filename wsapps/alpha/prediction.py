@@ -89,7 +89,6 @@ def choose_predicted(found: Mapping[float, Interpolation], texture: Texture | No
     too_sparse = memorises(reference)
     dense = [a for a in scores if a > REFERENCE and not too_sparse and scores[a] >= LEAST_EXPECTED]
     errors = {alpha: found[alpha].left_out for alpha in (REFERENCE, *dense)}
-    best = min(errors, key=lambda alpha: errors[alpha])
     exact = [alpha for alpha, error in errors.items() if error <= EXACT]
     if exact:
         chosen, larger = min(exact), "not needed: neighbours say all of the signal"
@@ -97,7 +96,7 @@ def choose_predicted(found: Mapping[float, Interpolation], texture: Texture | No
         chosen, larger = max(errors), ""
     else:
         most = MOST_OF_NOISE if texture.is_noise else MOST_LEFT_OUT
-        chosen, larger = _upwards(best, errors, most), "rougher than the signal"
+        chosen, larger = _as_rough_as_the_signal(errors, most), "rougher than the signal"
     verdicts = []
     for alpha, score in scores.items():
         fate = "chosen" if alpha == chosen else "smaller"
@@ -107,9 +106,9 @@ def choose_predicted(found: Mapping[float, Interpolation], texture: Texture | No
     return Choice(chosen, math.nan, LEAST_EXPECTED, verdicts, too_sparse)
 
 
-def _upwards(best: float, errors: Mapping[float, float], most: float) -> float:
-    """From the alpha that guesses best, as long as errors are at most so many times its own."""
-    chosen = best
+def _as_rough_as_the_signal(errors: Mapping[float, float], most: float) -> float:
+    """From the alpha that guesses best upwards, as long as errors are at most so many times its own."""
+    chosen = best = min(errors, key=lambda alpha: errors[alpha])
     for alpha in (alpha for alpha in errors if alpha > best):
         if errors[alpha] > most * errors[best]:
             break

@@ -56,9 +56,9 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         good = math.isfinite(record["alpha"]) and record["alpha"] > 0
     except (ValueError, KeyError, TypeError, RecursionError):
         good, record = False, None
-    if not good:
+    if record is None or not good:
         raise UserError(f"{file} is damaged; delete it, and alpha is chosen again")
-    return record
+    return {**record, "alpha": float(record["alpha"])}
 
 
 def told(choice: Choice) -> list[str]:

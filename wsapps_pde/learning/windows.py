@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
@@ -82,8 +81,7 @@ def _solved(
     if run.is_main:
         _write(folder, objective, trained)
     run.accelerator.wait_for_everyone()
-    run.accelerator.free_memory()
-    torch.compiler.reset()  # the next window is another module
+    run.forget()  # the next window is another module
     return trained
 
 

@@ -14,6 +14,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from wsapps.accelerator import forget_training
 from wsapps.alpha import Curve
 from wsapps.analysis import KernelWatch
 from wsapps.atomic import write_json
@@ -114,8 +115,7 @@ def follow(
     )
     write_json(file, asdict(trajectory))
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-    accelerator.free_memory()
-    torch.compiler.reset()
+    forget_training(accelerator)
     return trajectory
 
 
