@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from types import SimpleNamespace
 
 import pytest
+from fake_time import FakeTime
 from heat_problem import HEAT_AND_EXACT as HEAT
 
 import wsapps.trainer
@@ -73,10 +73,12 @@ def test_a_short_run_keeps_alpha_one(heat):
     assert "chosen without trials" in choice.chosen.fate
 
 
-def test_trials_within_a_time_have_equally_many_steps(heat):
+def test_trials_within_a_time_have_equally_many_steps(heat, monkeypatch):
+    FakeTime(monkeypatch, a_reading=0.01).instead_of("wsapps.alpha.short_runs.time")
     _, curves = choice_of(heat, "trainer.max_steps=null", "trainer.max_seconds=4", "auto_alpha.part=1")
     assert len(curves) >= 2
     assert len({curve.steps[-1] for curve in curves}) == 1
+    assert 20 <= curves[0].steps[-1] <= 100  # in one second, with a reading or more of the clock a step
 
 
 def test_where_the_first_trial_had_too_little_time_there_is_no_other(heat, monkeypatch):
@@ -93,11 +95,12 @@ def test_where_the_first_trial_had_too_little_time_there_is_no_other(heat, monke
 
 
 def test_looks_that_take_long_end_the_trials(heat, monkeypatch):
-    made = []
+    made, clock = [], FakeTime(monkeypatch)
+    clock.instead_of("wsapps.alpha.short_runs.time")
 
     def slow(alpha, *_):
         made.append(alpha)
-        time.sleep(0.5)
+        clock.now += 0.5
         return Curve(alpha, [0, 30], [0.0, alpha**4], [1.0, 1.0], averaged=1)
 
     monkeypatch.setattr(short_runs, "_curve", slow)

@@ -9,10 +9,10 @@ import shutil
 import signal
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
+from fake_time import FakeTime
 from noisy_objective import (
     NoisyObjective,
     assert_same_state,
@@ -133,21 +133,6 @@ def test_a_compiled_run_of_static_shape_is_exact_too(tmp_path):
     assert_same_state(final_state(trainer), whole)
     eager = final_state(run(tmp_path / "eager", NoisyObjective(), even_batch))
     assert not torch.equal(eager["objective.field.output.weight"], whole["objective.field.output.weight"])
-
-
-class FakeTime:
-    """A clock that moves only where the test says so."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        self.now = 1000.0
-        monkeypatch.setattr("wsapps.clock.time", SimpleNamespace(monotonic=lambda: self.now))
-
-    def batch_of_a_second(self, batch=ragged_batch):
-        def source(micro_step, rank, world):
-            self.now += 0.5  # two micro-batches a step
-            return batch(micro_step, rank, world)
-
-        return source
 
 
 def test_with_max_seconds_the_elapsed_time_goes_on(tmp_path, monkeypatch):
