@@ -126,11 +126,12 @@ def _tracks(count: int, samples: int) -> Draw:
     return draw
 
 
-def _repeats(places: int, times: int) -> Draw:
-    """Every place measured many times; every third one is held out."""
+def _repeats(places: int, times: int, shaken: float = 0.0) -> Draw:
+    """Every place measured many times, to so much; every third one is held out."""
 
     def draw(generator: torch.Generator) -> tuple[Tensor, Tensor]:
         samples = torch.linspace(-1, 1, places)[:, None].repeat_interleave(times, 0)
+        samples = samples + shaken * torch.randn(len(samples), 1, generator=generator) if shaken else samples
         return samples, torch.arange(places).repeat_interleave(times) % 3 != 1
 
     return draw
@@ -148,6 +149,7 @@ SIGNALS: Mapping[str, tuple[Callable[[Tensor], Tensor], float, Draw]] = {
     "72 stations by 100 times, noise of 0.1": (_wave(1.5), 0.1, _stations(72, 100)),
     "24 tracks of 200, noise of 0.1": (_wave(1.5), 0.1, _tracks(24, 200)),
     "45 places 100 times, noise of 0.1": (_wave(3), 0.1, _repeats(45, 100)),
+    "45 places 100 times, to a thousandth, noise of 0.1": (_wave(3), 0.1, _repeats(45, 100, 1e-3)),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from wsapps.alpha import alpha_by_samples
-from wsapps.alpha.patches import alpha_patches, of_every_density, without_repeats
+from wsapps.alpha.patches import alpha_patches, of_every_density
 from wsapps.fields import SinusoidalField
 
 
@@ -55,28 +55,6 @@ def test_scattered_samples_are_no_grid_by_any_axes():
         float((samples[rows[0]] - samples[row]).abs().amax()) for row in rows[:, 0]
     )  # the first is the centre
     assert int(((samples - samples[rows[0]]).abs().amax(dim=1) <= reached).sum()) == 64
-
-
-def test_samples_of_one_place_are_one():
-    places, values = torch.rand(30, 2), torch.rand(30, 3)
-    once = without_repeats(places, values)
-    assert once[0] is places
-    assert once[1] is values
-    thrice = torch.cat([places, places, places]), torch.cat([values - 1, values + 2, values - 1])
-    merged_places, merged_values = without_repeats(*thrice)
-    order = (merged_places[:, None] == places).all(dim=2).float().argmax(dim=1)
-    torch.testing.assert_close(merged_places, places[order])
-    torch.testing.assert_close(merged_values, values[order])
-
-
-def test_of_one_place_alone_alpha_is_chosen_as_well():
-    samples, values = torch.zeros(50, 2), torch.rand(50, 1)
-    for count in (1, 50):
-        choice = alpha_by_samples(
-            lambda alpha: SinusoidalField(2, 1, 16, 1, alpha=alpha), samples[:count], values[:count]
-        )
-        assert choice.alpha == 1.0
-        assert "one place" in choice.chosen.fate
 
 
 def test_samples_may_be_of_any_type():

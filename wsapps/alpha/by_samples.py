@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from wsapps.alpha.interpolation import Interpolation, inner_errors, interpolation
-from wsapps.alpha.patches import alpha_patches, of_every_density, without_repeats
+from wsapps.alpha.patches import alpha_patches, of_every_density
+from wsapps.alpha.places import places_of
 from wsapps.alpha.prediction import LEAST_EXPECTED, choose_predicted, expected, memorises
 from wsapps.alpha.rule import REFERENCE, Choice, untried
 from wsapps.alpha.texture import Texture, evenness_of, growth_of
@@ -50,7 +51,7 @@ def alpha_by_samples(
         points: samples of a patch, of which there are eight.
     """
     dtype = torch.get_default_dtype()
-    places_MD, means_MC = without_repeats(coordinates_ND.to(dtype), values_NC.to(dtype))
+    places_MD, means_MC = places_of(coordinates_ND.to(dtype), values_NC.to(dtype))
     if len(places_MD) < 2:
         return untried("samples of one place say nothing of what is between")
     return choose_predicted(*looks(make_field, places_MD, means_MC, candidates, tiles, seed, points))

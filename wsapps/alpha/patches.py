@@ -68,18 +68,6 @@ def innermost(samples_PD: Tensor) -> Tensor:
     return from_centre_P.topk(max(_LEAST_INNER, len(samples_PD) // _INNER), largest=False).indices
 
 
-def without_repeats(coordinates_ND: Tensor, values_NC: Tensor) -> tuple[Tensor, Tensor]:
-    """Samples of one place made one, with the mean of their values; as they are where there are none.
-
-    How dense samples are is a matter of places, not of how often each was measured.
-    """
-    places_MD, place_N = coordinates_ND.unique(dim=0, return_inverse=True)
-    if len(places_MD) == len(coordinates_ND):
-        return coordinates_ND, values_NC
-    sums_MC = values_NC.new_zeros(len(places_MD), values_NC.shape[1]).index_add_(0, place_N, values_NC)
-    return places_MD, sums_MC / place_N.bincount()[:, None]
-
-
 def _spacing(coordinates_ND: Tensor) -> Tensor:
     """Between the lines of a grid along each axis, ``(D,)``; ones where samples lie on none.
 
