@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from capture_files import write_transforms_ball
 from synthetic_scene import TINY, write_ball_scene
 
+from wsapps.alpha import Curve, short_runs
 from wsapps.finite import Diverged
 from wsapps_nerf import choose_alpha, train
 from wsapps_nerf.choose_alpha import with_alpha
@@ -84,3 +86,22 @@ def test_a_method_without_alpha_is_refused(ball, tmp_path, capsys):
     assert train.main([*ball, "method=relu_pe"]) == 2
     assert "method=relu_pe does not have" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_where_memory_holds_some_pictures_only_alpha_stays_one(tmp_path, capsys):
+    folder = write_transforms_ball(tmp_path / "ball", size=16, count=18)
+    memory = (2 * 12 * 256 + 2 * 256 * 4 + 100) / 2**30  # two pictures and what decoding others takes
+    arguments = ["scene=transforms", f"data.root={folder}", f"out={tmp_path / 'run'}", *AUTO]
+    assert train.main([*arguments, f"data.memory_gib={memory}", "trainer.max_steps=4"]) == 0
+    assert "data.memory_gib holds 2 of" in capsys.readouterr().err
+    record = json.loads((tmp_path / "run" / "alpha.json").read_text())
+    assert (record["alpha"], record["curves"]) == (1.0, [])
+
+
+def test_nothing_of_the_held_out_view_is_given_away(ball, tmp_path, monkeypatch):
+    def faster_and_a_little_worse(alpha, *_):
+        return Curve(alpha, [0, 24], [0.0, 10 * alpha], [10.0, 10.0 if alpha == 1 else 9.9], averaged=1)
+
+    monkeypatch.setattr(short_runs, "_curve", faster_and_a_little_worse)
+    assert train.main([*ball, "trainer.max_steps=96"]) == 0
+    assert json.loads((tmp_path / "run" / "alpha.json").read_text())["alpha"] == 1.0

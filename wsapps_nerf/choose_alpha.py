@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from wsapps.alpha import Choice, Curve, Trial, choose_by_short_runs, chosen_once, with_alpha
+from wsapps.alpha import Choice, Curve, Trial, choose_by_short_runs, chosen_once, untried, with_alpha
 from wsapps.metrics import psnr_from_mse
 from wsapps.objective import Batch
 from wsapps.run import Run
+from wsapps_nerf.captures.picture_window import held_at_once
 from wsapps_nerf.config import TrainConfig
 from wsapps_nerf.objective import RadianceObjective
 from wsapps_nerf.prepared import prepare
@@ -34,11 +35,20 @@ def chosen(config: TrainConfig, scene: Scene, run: Run) -> TrainConfig:
 
 
 def choose_alpha(config: TrainConfig, scene: Scene, run: Run) -> tuple[Choice, list[Curve]]:
-    """Try larger alphas until one is worse; a run that is too short for that keeps alpha = 1.
+    """Try larger alphas until one is worse.
+
+    A run that is too short for that keeps alpha = 1, and so does one of which memory holds only some pictures
+    at a time: those that score might not be among them.
 
     Raises:
         Diverged: alpha = 1 does.
     """
+    pictures = scene.train.rgba
+    if not isinstance(pictures, torch.Tensor) and (held := held_at_once(pictures)) < len(pictures):
+        why = (
+            f"data.memory_gib holds {held} of {len(pictures)} pictures at a time, and trials need all of them"
+        )
+        return untried(why), []
     return choose_by_short_runs(config, lambda other: _trial(other, scene), _TOLERANCE, run)
 
 

@@ -28,6 +28,23 @@ _SCRATCH = 12  # bytes a full-size pixel takes while a picture is decoded
 _WORKERS = min(2, os.cpu_count() or 1)
 
 
+def held_at_once(pictures: Pictures) -> int:
+    """How many decoded pictures their budget of memory holds while others are decoded."""
+    each, scratch = _memory(pictures)
+    return min(len(pictures), max(0, pictures.memory - scratch) // each)
+
+
+def _pixels(pictures: Pictures) -> Tensor:
+    sizes = [pictures.size(view) for view in range(len(pictures))]
+    return torch.tensor([width * height for width, height in sizes])
+
+
+def _memory(pictures: Pictures) -> tuple[int, int]:
+    """Bytes of a decoded picture, and for decoding others meanwhile."""
+    full_size = max(width * height for width, height in (file.size for file in pictures.files))
+    return int(_pixels(pictures).max()) * pictures.channels, _WORKERS * _SCRATCH * full_size
+
+
 class PictureWindow:
     """Up to K decoded pictures, within the budget that :class:`Pictures` states, decoding included.
 
@@ -41,14 +58,9 @@ class PictureWindow:
 
     def __init__(self, pictures: Pictures, seed: int):
         self.pictures = pictures
-        sizes = [pictures.size(view) for view in range(len(pictures))]
-        self.pixels = torch.tensor([width * height for width, height in sizes])
-        largest = int(self.pixels.max())
-        each = largest * pictures.channels
-        scratch = (
-            _WORKERS * _SCRATCH * max(width * height for width, height in (f.size for f in pictures.files))
-        )
-        self.slots = min(len(pictures), max(0, pictures.memory - scratch) // each)
+        self.pixels = _pixels(pictures)
+        each, scratch = _memory(pictures)
+        self.slots = held_at_once(pictures)
         if self.slots < min(2, len(pictures)):
             raise UserError(
                 f"data.memory_gib={pictures.memory / 2**30:.3g} does not hold two pictures of "
@@ -59,7 +71,7 @@ class PictureWindow:
         if self.slots < len(pictures):
             self.order = torch.randperm(len(pictures), generator=generator(seed, "pictures")).tolist()
         self._buffer = torch.zeros(
-            self.slots, largest, pictures.channels, dtype=torch.uint8, device=pictures.device
+            self.slots, int(self.pixels.max()), pictures.channels, dtype=torch.uint8, device=pictures.device
         )
         self._kept = [0] * self.slots  # pixels of each slot's picture that its mask keeps
         # Which of the endless sequence of turns each slot holds, and of which view that is.
