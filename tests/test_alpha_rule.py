@@ -276,7 +276,19 @@ def test_a_record_without_trials(tmp_path):
     assert not (tmp_path / "alpha.png").exists()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"alpha": null}', '{"alpha": "x"}', '{"alpha": -1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"alpha": null}',
+        '{"alpha": "x"}',
+        '{"alpha": -1}',
+        '{"alpha": 2}',
+        '{"alpha": 2, "verdicts": [1]}',
+    ],
+)
 def test_a_damaged_record_is_said_to_be(tmp_path, text):
     (tmp_path / "alpha.json").write_text(text)
     one_line_error(lambda: read_record(tmp_path), "alpha.json", "delete it")

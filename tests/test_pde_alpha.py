@@ -129,6 +129,37 @@ def test_a_trial_has_the_rates_of_the_run_that_it_begins(heat, monkeypatch):
     assert rates[:40] == [learning_rate(whole, step, step / 200) for step in range(40)]
 
 
+def test_a_trial_follows_the_descent_that_the_run_begins_with(heat, monkeypatch):
+    made = []
+
+    def noted(alpha, trial, run, steps, seconds):
+        last_times = trial.objective.solution.problem.domain.duration
+        made.append((trial.trainer.last_step, steps, last_times))
+        return Curve(alpha, [0, steps], [0.0, 1.0], [1.0, 1.0], averaged=1)
+
+    monkeypatch.setattr(short_runs, "_curve", noted)
+    settings = "stages.descent=0.25", "trainer.max_steps=400", "auto_alpha.part=0.4"
+    choice_of(heat, *settings)
+    assert made[0] == (100, 40, (0.0, 1.0))
+    made.clear()
+    choice_of(heat, *settings, "windows.count=4")
+    assert made[0] == (25, 40, (0.0, 0.25))
+    made.clear()
+    few = "stages.descent=null", "trainer.max_steps=null", "trainer.default_steps=3000", "auto_alpha.part=0.1"
+    choice_of(
+        heat, *few, "points.interior=512"
+    )  # the stage is Levenberg-Marquardt's: half of 200 large steps are of descent
+    assert made[0][:2] == (100, 75)
+
+
+def test_nothing_of_the_residual_is_given_away(heat, monkeypatch):
+    def faster_and_a_little_worse(alpha, *_):
+        return Curve(alpha, [0, 24], [0.0, 10 * alpha], [10.0, 10.0 if alpha == 1 else 9.9], averaged=1)
+
+    monkeypatch.setattr(short_runs, "_curve", faster_and_a_little_worse)
+    assert choice_of(heat)[0].alpha == 1.0
+
+
 def test_a_method_without_alpha_is_refused(heat, tmp_path, capsys):
     assert solve.main([*heat, "method=tanh"]) == 2
     assert "method=tanh does not have" in capsys.readouterr().err

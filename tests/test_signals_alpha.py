@@ -60,6 +60,18 @@ def test_a_run_chooses_once_and_leaves_what_it_chose(picture, tmp_path, capsys, 
     assert "was chosen before" in capsys.readouterr().err
 
 
+def test_without_its_record_a_trained_state_is_not_continued_with_another_alpha(picture, tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = [f"path={picture}", f"out={out}", *TINY, "alpha=auto"]
+    assert fit.main(arguments) == 0
+    for name in ("metrics.json", "alpha.json"):
+        (out / name).unlink()
+    capsys.readouterr()
+    assert fit.main(arguments) == 2
+    assert "checkpoint was trained with an alpha that" in capsys.readouterr().err
+    assert not (out / "alpha.json").exists()
+
+
 def test_of_sparse_samples_the_output_is_trained(picture, tmp_path, capsys):
     """By a run that goes on as well, which does not choose again."""
     out = tmp_path / "run"

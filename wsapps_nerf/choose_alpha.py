@@ -28,7 +28,7 @@ def chosen(config: TrainConfig, scene: Scene, run: Run) -> TrainConfig:
 
     Raises:
         Diverged: alpha = 1 does.
-        UserError: the record in the run folder is damaged.
+        UserError: the record in the run folder is damaged, or missing where there is a trained state.
     """
     record = chosen_once(run, lambda: (*choose_alpha(config, scene, run), {}))
     return with_alpha(config, record["alpha"])

@@ -20,7 +20,7 @@ from wsapps.errors import UserError
 from wsapps.fields import parameter_count
 from wsapps.run import Run, describe_device, open_run
 from wsapps.same_input import fingerprint, keep_input
-from wsapps_pde.choose_alpha import chosen
+from wsapps_pde.choose_alpha import STATES, chosen
 from wsapps_pde.config import SolveConfig, make_objective
 from wsapps_pde.learning.figures import estimated_errors, held_out_residuals, residuals
 from wsapps_pde.learning.moving import MovingObjective
@@ -93,7 +93,7 @@ def solve_problem(config: SolveConfig, prepared: Prepared, run: Run) -> dict[str
         first = make_objective(other, time_windows(prepared.problem, other.windows.count)[0])
         return _solve(other, replace(prepared, first=first), run)
 
-    return with_fallback(attempt, config, run, ("checkpoint", "quasi_newton", "windows"))
+    return with_fallback(attempt, config, run, STATES)
 
 
 def _keep_points(problem: Problem, run: Run) -> None:

@@ -46,7 +46,7 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
         field: as the configuration without a choice gives it; of it the tiles are taken, and its speed.
 
     Raises:
-        UserError: the record in the run folder is damaged.
+        UserError: the record in the run folder is damaged, or missing where there is a trained state.
     """
 
     def look() -> Found:

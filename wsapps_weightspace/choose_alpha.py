@@ -26,6 +26,7 @@ from wsapps_weightspace.weights import FieldWeights, evaluate
 
 _LEAST_FIELDS, _MOST_FIELDS = 8, 64  # that are fitted from each alpha
 _HELD_OUT = 8  # one of so many points
+_SHARDS = ("nefs_*.hdf5",)  # fitted with the alpha
 _FITS = 2  # of each field: to the end, and to the score of alpha = 1
 
 
@@ -35,14 +36,14 @@ def chosen_alpha(config: BuildConfig, samples: LabelledSamples, device: torch.de
     ``alpha.json`` and ``alpha.png`` go into the folder. All ranks call it alike; the first one fits.
 
     Raises:
-        UserError: alpha = 1 diverges, or the record is damaged.
+        UserError: alpha = 1 diverges, or the record is damaged, or missing where there are fitted fields.
     """
 
     def look() -> Found:
         choice, curves, fields = on_main(run.accelerator, lambda: choose_alpha(config, samples, device))
         return choice, curves, {"fields": fields}
 
-    return chosen_once(run, look)["alpha"]
+    return chosen_once(run, look, _SHARDS)["alpha"]
 
 
 def choose_alpha(

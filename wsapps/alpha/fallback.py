@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from wsapps.accelerator import on_main
 from wsapps.alpha.config import with_alpha
+from wsapps.alpha.once import CHECKPOINTS
 from wsapps.alpha.record import RECORD, read_record
 from wsapps.atomic import explained, write_json
 from wsapps.finite import Diverged
@@ -17,9 +18,7 @@ C = TypeVar("C")
 R = TypeVar("R")
 
 
-def with_fallback(
-    attempt: Callable[[C], R], config: C, run: Run, states: Sequence[str] = ("checkpoint",)
-) -> R:
+def with_fallback(attempt: Callable[[C], R], config: C, run: Run, states: Sequence[str] = CHECKPOINTS) -> R:
     """What ``attempt`` returns for a configuration, or for the first smaller alpha that does not diverge.
 
     Args:
@@ -37,7 +36,7 @@ def with_fallback(
             settings = with_alpha(settings, smaller_alpha(run, settings.method.alpha, error, states))
 
 
-def smaller_alpha(run: Run, alpha: float, error: Diverged, states: Sequence[str] = ("checkpoint",)) -> float:
+def smaller_alpha(run: Run, alpha: float, error: Diverged, states: Sequence[str] = CHECKPOINTS) -> float:
     """The next smaller alpha that was looked at, with which the run begins anew; says so.
 
     The last good state of that alpha is its first one: a trained state of the larger alpha is none of its

@@ -53,11 +53,14 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         text = file.read_text(encoding="utf-8", errors="replace")
     try:
         record = json.loads(text)
-        good = math.isfinite(record["alpha"]) and record["alpha"] > 0
+        alphas = [record["alpha"], *(verdict["alpha"] for verdict in record["verdicts"])]
+        good = all(math.isfinite(alpha) and alpha > 0 for alpha in alphas)
     except (ValueError, KeyError, TypeError, RecursionError):
         good, record = False, None
     if record is None or not good:
-        raise UserError(f"{file} is damaged; delete it, and alpha is chosen again")
+        raise UserError(
+            f"{file} is damaged; delete it and what was trained beside it, and alpha is chosen again"
+        )
     return {**record, "alpha": float(record["alpha"])}
 
 

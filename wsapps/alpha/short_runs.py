@@ -28,8 +28,9 @@ _LEAST_STEPS, _LOOKS = 20, 5
 class Trial:
     """What is trained for a candidate, and ``score() -> (fitted, held_out)`` in dB, higher being better.
 
-    ``trainer`` is of the whole run, whose learning rate a trial has: of a schedule of its own a short run
-    would see little but the warm-up, and not what diverges at the full rate.
+    ``trainer`` is of the whole run, or of the descent that it begins with, whose learning rate a trial has:
+    of a schedule of its own a short run would see little but the warm-up, and not what diverges at the full
+    rate.
     """
 
     objective: Objective
