@@ -112,6 +112,33 @@ def test_networks_of_other_people():
         tangent_kernel(Foreign(twice=True), points(7))
 
 
+class Shared(nn.Module):
+    """A bias of two layers, or a matrix whose transpose is another layer's."""
+
+    def __init__(self, bias: bool):
+        super().__init__()
+        self.first, self.middle = nn.Parameter(torch.randn(8, 2)), nn.Parameter(torch.randn(8, 8))
+        self.bias = nn.Parameter(torch.randn(8)) if bias else None
+        self.last = nn.Parameter(torch.randn(1, 8)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.linear(x, self.first, self.bias).sin()
+        x = F.linear(x, self.middle, self.bias).sin()
+        return F.linear(x, self.first.T if self.last is None else self.last)
+
+
+@pytest.mark.parametrize(("bias", "name"), [(True, "bias"), (False, "first")])
+def test_parameters_that_layers_share_are_found(bias, name):
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match=f"uses {name} more than once"):
+        tangent_kernel(Shared(bias), points(7))
+
+
+def test_of_a_frozen_network_there_is_no_kernel():
+    with pytest.raises(ValueError, match="no trainable linear layer"):
+        tangent_kernel(make("sinusoidal").requires_grad_(False), points(7))
+
+
 def test_a_small_step_changes_values_as_the_kernel_says():
     """One gradient step of rate h on squared errors: f changes by -h K (f - y) to first order."""
     field, x = make("sinusoidal", alpha=1.0).double(), points(9)

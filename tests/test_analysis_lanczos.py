@@ -107,6 +107,12 @@ def test_extreme_eigenvalues_of_a_field(fitted):
     assert hessian_figures(*fitted, steps=9) == hessian_figures(*fitted, steps=9)
 
 
+def test_values_that_do_not_pair_up_are_refused(fitted):
+    field, x, values = fitted
+    with pytest.raises(ValueError, match="shape of the field's"):
+        hessian_figures(field, x, values[:, 0])
+
+
 def test_large_float32_matrices_are_not_ended_by_rounding():
     size = 200_000
     diagonal = torch.linspace(1e-3, 1.0, size)

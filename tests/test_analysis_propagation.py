@@ -122,6 +122,21 @@ def test_gradients_by_weights_are_those_of_autograd():
     assert norms.names[-1] == "output.weight"
 
 
+def test_what_is_frozen_has_no_gradient_and_statistics_all_the_same():
+    network, x = field(1.5, 16, 1), points(6)
+    statistics = sine_statistics(network, x)
+    whole = gradient_norms(network, x, lambda values: values.square().sum())
+    network.output.requires_grad_(False)  # type: ignore[union-attr]
+    norms = gradient_norms(network, x, lambda values: values.square().sum())
+    assert norms.weights == pytest.approx(whole.weights[:-1])
+    assert norms.names == whole.names[:-1]
+    network.requires_grad_(False)
+    assert sine_statistics(network, x) == statistics
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    with pytest.raises(ValueError, match="no trainable linear layer"):
+        gradient_norms(network, x, lambda values: values.sum())
+
+
 def test_expected_growth():
     gain = backward_gain(2.0, OMEGA, 256, uniform_bias=True)
     assert expected_growth(2.0, OMEGA, 256, 3) == pytest.approx([gain**2, gain, 1.0])
@@ -134,7 +149,7 @@ def test_gradients_of_relu_networks_have_no_sines_to_show():
     assert all(weight > 0 for weight in norms.weights)
 
 
-def test_a_frozen_network_keeps_its_trace():
+def test_a_trace_has_gradients_also_where_none_are_asked_for():
     network = nn.Sequential(nn.Linear(2, 3))
     with torch.no_grad():
         assert trace(network, points(4)).values.requires_grad

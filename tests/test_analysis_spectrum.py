@@ -73,6 +73,15 @@ def test_spectrum_of_samples_on_a_grid():
     assert grid_spectrum(picture, (5, 201)).centroid == pytest.approx(30.0, abs=0.1)
 
 
+def test_spectrum_of_a_grid_along_another_axis():
+    rows, columns = torch.meshgrid(torch.arange(64), torch.arange(3), indexing="ij")
+    values = torch.sin(2 * torch.pi * 8 * rows / 64).reshape(-1, 1) + 0.0 * columns.reshape(-1, 1)
+    spectrum = grid_spectrum(values, (64, 3), 2.0 * 63 / 64, axis=0)
+    assert spectrum.frequencies[spectrum.power.argmax()] == pytest.approx(4.0)
+    two = grid_spectrum(torch.cat([values, 2 * values], dim=1), (64, 3), 2.0 * 63 / 64, axis=0)
+    assert two.power.sum() == pytest.approx(2.5 * spectrum.power.sum())
+
+
 def test_what_is_no_line():
     for shape in ((3,), (2, 3)):
         with pytest.raises(ValueError, match="lines, points"):

@@ -10,8 +10,10 @@ import pytest
 import torch
 
 import wsapps
+from wsapps.fields import SinusoidalField
 from wsapps.finite import Diverged
-from wsapps_signals import choose_alpha, fit
+from wsapps.tiling import TiledField
+from wsapps_signals import choose_alpha, fit, steps_in_time
 from wsapps_signals.config import fit_config
 from wsapps_signals.fit import load_signal, make_problem
 from wsapps_signals.steps_in_time import steps_in
@@ -183,3 +185,16 @@ def test_tiles_and_time_limits_are_taken_into_account(picture):
     before = [parameter.clone() for parameter in problem.field.parameters()]
     assert steps_in(60.0, problem.field, problem.signal.coordinates, 100) > 1
     assert all(torch.equal(a, b) for a, b in zip(before, problem.field.parameters(), strict=True))
+
+
+def test_tiles_are_timed_tile_by_tile(monkeypatch):
+    axis = torch.linspace(-1, 1, 64)
+    coordinates = torch.cartesian_prod(axis, axis)
+    field = TiledField([SinusoidalField(2, 1, 4, 1) for _ in range(64)], [8, 8], [-1, -1], [1, 1])
+    seen = []
+    monkeypatch.setattr(steps_in_time, "_step", lambda _, points: seen.append(points))
+    steps_in(1.0, field, coordinates, 640)
+    assert len(seen[0]) == 640
+    assert field.tile_of(seen[0]).bincount().tolist() == [64] * 10
+    steps_in(1.0, field.ensemble, coordinates, 640)
+    assert len(field.tile_of(seen[-1]).unique()) > 30  # of one field they are from everywhere

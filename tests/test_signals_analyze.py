@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import imageio.v3 as iio
@@ -45,11 +46,21 @@ def picture(tmp_path):
     return tmp_path / "a picture.png"
 
 
-def subject(*settings: str) -> Subject:
+def subject(*settings: str, path: Path | None = None) -> Subject:
     config = load_config(
         AnalyzeConfig, "analyze", config_dir=default_config_dir("signals"), overrides=[*TINY, *settings]
     )
-    return Subject.of(config, SIGNALS["image"].from_config(config.signal, None))
+    return Subject.of(config, SIGNALS["image"].from_config(config.signal, path))
+
+
+@pytest.mark.parametrize("size", [(12, 3), (3, 3)])
+def test_a_narrow_picture_has_its_spectrum_along_the_longer_side_or_none(tmp_path, size):
+    picture = np.random.default_rng(0).integers(0, 255, (*size, 1), dtype=np.uint8)
+    iio.imwrite(tmp_path / "strip.png", picture[:, :, 0])
+    strip = subject("signal.grey=true", path=tmp_path / "strip.png")
+    found = harmonics._signal_spectrum(strip)
+    assert (found is None) == (max(size) < 4)
+    assert harmonics.spectra(strip)[0].text
 
 
 def test_an_analysis_leaves_figures_numbers_and_a_page_and_is_not_repeated(picture, tmp_path, monkeypatch):

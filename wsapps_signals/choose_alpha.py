@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from wsapps.alpha import (
@@ -30,6 +31,7 @@ from wsapps_signals.steps_in_time import steps_in
 # What a sample of a patch costs, in points that a run passes forward and backward; and where no places
 # between samples are asked for.
 _PREDICTION, _VALUES_ALONE = 8, 4
+_CPU = torch.device("cpu")
 
 
 def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, run: Run) -> FitConfig:
@@ -50,7 +52,7 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
     """
 
     def look() -> Found:
-        choice, cost = choose_alpha(config, signal, mask, field)
+        choice, cost = choose_alpha(config, signal, mask, field, run.accelerator.device)
         return choice, [], {"part_of_the_run": cost}
 
     record = chosen_once(run, look)
@@ -60,16 +62,18 @@ def chosen(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, ru
     return with_alpha(config, record["alpha"])
 
 
-def choose_alpha(config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module) -> tuple[Choice, float]:
+def choose_alpha(
+    config: FitConfig, signal: Signal, mask: Tensor, field: nn.Module, device: torch.device = _CPU
+) -> tuple[Choice, float]:
     """Look at all candidates and take the largest that will do; also the cost as a part of the run.
 
     A small run looks at as many of the smallest as it can afford, since few samples are memorised by larger
-    ones anyway; one that can afford none keeps alpha = 1. Args as :func:`chosen`.
+    ones anyway; one that can afford none keeps alpha = 1. Args as :func:`chosen`, and where the run trains.
     """
     part, alphas = config.auto_alpha.part, looked_at(config.auto_alpha.candidates)
     samples = int(mask.sum())
     points = config.points.drawn(samples) or samples
-    run = float(points * _steps_of_run(config, signal, field, points))
+    run = float(points * _steps_of_run(config, signal, field, points, device))
     affordable = [count for count in range(1, len(alphas) + 1) if _cost(count, samples) <= part * run]
     if not affordable:
         return untried(f"looking at samples would cost more than {part:g} of so small a run"), 0.0
@@ -94,9 +98,11 @@ def _cost(alphas: int, samples: int) -> float:
     return min(POINTS, samples) * (_PREDICTION * PATCHES * alphas + values_alone)
 
 
-def _steps_of_run(config: FitConfig, signal: Signal, field: nn.Module, points: int) -> int:
+def _steps_of_run(
+    config: FitConfig, signal: Signal, field: nn.Module, points: int, device: torch.device
+) -> int:
     """The run's steps, timed where it is limited by time."""
     limits = [] if config.trainer.last_step is None else [config.trainer.last_step]
     if config.trainer.max_seconds is not None:
-        limits.append(steps_in(config.trainer.max_seconds, field, signal.coordinates, points))
+        limits.append(steps_in(config.trainer.max_seconds, field, signal.coordinates, points, device))
     return min(limits)

@@ -21,7 +21,7 @@ class GradientNorms:
 
     Attributes:
         arguments: root mean square, over points and units, of the gradient by the sines' arguments.
-        weights: Frobenius norm of the gradient by each weight matrix, the output's included.
+        weights: Frobenius norm of the gradient by each trainable weight matrix, the output's included.
         names: of the weights.
     """
 
@@ -39,16 +39,22 @@ def gradient_norms(
     Gradients by arguments follow the law point by point. Those by weights are sums over points, in which
     what differs in sign from point to point cancels: they follow it where the residuals of different points
     are unrelated.
+
+    Raises:
+        ValueError: no linear layer is trainable.
     """
     traced = trace(network, coordinates_ND)
-    weights = [call.weight for call in traced.linear]
+    layers = [call for call in traced.linear if call.weight.requires_grad]
+    if not layers:
+        raise ValueError(f"{type(network).__name__} has no trainable linear layer")
+    weights = [call.weight for call in layers]
     arguments = [call.arguments for call in traced.sines]
     gradients = torch.autograd.grad(loss(traced.values), [*arguments, *weights])
     by_arguments, by_weights = gradients[: len(arguments)], gradients[len(arguments) :]
     return GradientNorms(
         [float(gradient.double().square().mean().sqrt()) for gradient in by_arguments],
         [float(gradient.double().norm()) for gradient in by_weights],
-        [call.name for call in traced.linear],
+        [call.name for call in layers],
     )
 
 

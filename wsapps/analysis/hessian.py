@@ -55,6 +55,9 @@ def hessian_figures(
         steps: of the iteration; each is one product, about four passes over the points.
         tolerance: relative error up to which an eigenvalue counts as converged.
         seed: of the starting vector.
+
+    Raises:
+        ValueError: values that do not pair up with the field's.
     """
     product, size = hessian_product(field, coordinates_ND, values_NC, dtype)
     start = torch.randn(size, generator=generator(seed, "lanczos"), dtype=torch.float64)
@@ -76,6 +79,10 @@ def hessian_product(
     parameters = [parameter for parameter in field.parameters() if parameter.requires_grad]
     sizes, device = [parameter.numel() for parameter in parameters], next(field.parameters()).device
     points, targets = coordinates_ND.to(device, dtype), values_NC.to(device, dtype)
+    with torch.no_grad():
+        shape = (len(points), *field(points[:1]).shape[1:])
+    if targets.shape != shape:
+        raise ValueError(f"values must have the shape of the field's, {shape}, got {tuple(targets.shape)}")
     batches = list(zip(points.split(_BATCH), targets.split(_BATCH), strict=True))
 
     @torch.enable_grad()

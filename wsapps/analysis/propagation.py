@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -43,7 +44,7 @@ def sine_statistics(network: nn.Module, coordinates_ND: Tensor) -> list[SineStat
     Raises:
         ValueError: the network has no sine.
     """
-    sines = trace(network, coordinates_ND).sines
+    sines = trace(_trainable(network), coordinates_ND).sines
     if not sines:
         raise ValueError(f"{type(network).__name__} has no sines, so there are no arguments to look at")
     return [_statistics(call.arguments.detach(), call.outputs.detach()) for call in sines]
@@ -79,8 +80,15 @@ def distance_to_law(sample: Tensor, cdf: Callable[[Tensor], Tensor]) -> float:
     """Kolmogorov-Smirnov distance of a sample, any shape, to a law with distribution function ``cdf``."""
     ordered = sample.flatten().double().sort().values
     law = cdf(ordered)
-    steps = torch.arange(1, len(ordered) + 1, dtype=torch.float64) / len(ordered)
+    steps = torch.arange(1, len(ordered) + 1, dtype=torch.float64, device=ordered.device) / len(ordered)
     return float(torch.maximum(steps - law, law - steps + 1 / len(ordered)).max())
+
+
+def _trainable(network: nn.Module) -> nn.Module:
+    """Of a frozen network a copy that is none, for what is fixed in it counts as an encoding."""
+    if any(parameter.requires_grad for parameter in network.parameters()):
+        return network
+    return deepcopy(network).requires_grad_(True)
 
 
 def _statistics(arguments: Tensor, activations: Tensor) -> SineStatistics:

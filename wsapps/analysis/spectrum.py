@@ -99,7 +99,14 @@ def field_spectrum(
     return line_spectrum(samples, 2 * half_side)
 
 
-def grid_spectrum(values_NC: Tensor, grid: tuple[int, ...], length: float = 2.0) -> Spectrum:
-    """The spectrum of samples on a regular grid along its last axis; rows and channels count as lines."""
-    lines = values_NC.double().movedim(1, 0).reshape(-1, grid[-1])
-    return line_spectrum(lines.cpu().numpy(), length * grid[-1] / max(grid[-1] - 1, 1))
+def grid_spectrum(values_NC: Tensor, grid: tuple[int, ...], length: float = 2.0, axis: int = -1) -> Spectrum:
+    """The spectrum of samples on a regular grid along an axis; all other axes and channels count as lines.
+
+    Args:
+        values_NC: the samples, row-major.
+        grid: their numbers along every axis, along this one 4 at least.
+        length: from the first to the last of that axis, in units of coordinate.
+    """
+    count = grid[axis]
+    lines_LP = values_NC.double().reshape(*grid, -1).movedim(axis % len(grid), -1).reshape(-1, count)
+    return line_spectrum(lines_LP.cpu().numpy(), length * count / max(count - 1, 1))

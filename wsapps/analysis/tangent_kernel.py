@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from wsapps.analysis.trace import LinearCall, Trace, trace, uncovered
 
+_CHECKED = 16  # points at which it is checked that layers' outer products are gradients
 _FORWARD_BATCH = 4096  # points whose graph is in memory at once
 
 
@@ -48,7 +49,7 @@ def tangent_kernel(
         block: points a side of the blocks that the matrix is made of.
 
     Raises:
-        ValueError: other trainable parameters, or a layer that is used twice; such networks are for
+        ValueError: other trainable parameters or none, or one that is used twice; such networks are for
             :func:`wsapps.analysis.tangent_kernel_reference`.
     """
     factors = jacobian_factors(network, coordinates_ND, dtype)
@@ -96,6 +97,7 @@ def jacobian_factors(
     """
     network = deepcopy(network).to(dtype)
     device = next(network.parameters()).device
+    _check(network, coordinates_ND[:_CHECKED].to(device, dtype))
     parts = [
         _factors_of_batch(network, batch.to(device, dtype)) for batch in coordinates_ND.split(_FORWARD_BATCH)
     ]
@@ -108,8 +110,7 @@ def sum_of_products(factors: list[LayerFactors], left: slice, right: slice) -> T
     for layer in factors:
         part = _product(layer, left, right)
         total = part if total is None else total.add_(part)
-    if total is None:
-        raise ValueError("the network has no trainable linear layer")
+    assert total is not None  # jacobian_factors has checked that there are layers
     return total
 
 
@@ -129,8 +130,7 @@ def _product(layer: LayerFactors, left: slice, right: slice) -> Tensor:
 @torch.enable_grad()
 def _factors_of_batch(network: nn.Module, coordinates_ND: Tensor) -> list[LayerFactors]:
     traced = trace(network, coordinates_ND)
-    _check(network, traced)
-    calls = [call for call in traced.linear if any(_trainable(call))]
+    calls = _trainable_calls(traced)
     sensitivities = list(_sensitivities(traced.values, [call.outputs for call in calls]))
     return [
         LayerFactors(call.name, call.inputs.detach(), torch.stack(by_channel, dim=1), *_trainable(call))
@@ -145,19 +145,43 @@ def _sensitivities(values_NC: Tensor, outputs: list[Tensor]) -> Iterator[tuple[T
         yield torch.autograd.grad(values_NC[:, channel].sum(), outputs, retain_graph=True)
 
 
+def _trainable_calls(traced: Trace) -> list[LinearCall]:
+    return [call for call in traced.linear if any(_trainable(call))]
+
+
 def _trainable(call: LinearCall) -> tuple[bool, bool]:
     return call.weight.requires_grad, call.bias is not None and call.bias.requires_grad
 
 
-def _check(network: nn.Module, traced: Trace) -> None:
-    what = type(network).__name__
+@torch.enable_grad()
+def _check(network: nn.Module, coordinates_ND: Tensor) -> None:
+    """That the layers' outer products are the gradients of a few points' values."""
+    what, traced = type(network).__name__, trace(network, coordinates_ND)
     if others := uncovered(network, traced):
         raise ValueError(
             f"{what} has trainable parameters outside of linear layers ({', '.join(others[:3])}); the "
             f"reference by torch.func knows any network"
         )
-    names = [call.name for call in traced.linear]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    calls = _trainable_calls(traced)
+    if not calls:
+        raise ValueError(f"{what} has no trainable linear layer")
+    total = traced.values.sum()
+    sensitivities = torch.autograd.grad(total, [call.outputs for call in calls], retain_graph=True)
+    by_layers: list[tuple[Tensor, Tensor]] = []
+    for call, by_output_NH in zip(calls, sensitivities, strict=True):
+        by_weight, by_bias = _trainable(call)
+        if by_weight:
+            by_layers.append((call.weight, by_output_NH.T @ call.inputs))
+        if by_bias and call.bias is not None:
+            by_layers.append((call.bias, by_output_NH.sum(dim=0)))
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    gradients = torch.autograd.grad(total, [parameter for parameter, _ in by_layers])
+    twice = {
+        names.get(id(parameter), "a parameter"): None
+        for (parameter, found), gradient in zip(by_layers, gradients, strict=True)
+        if not torch.allclose(found, gradient, rtol=1e-3, atol=1e-3 * float(gradient.abs().max()))
+    }
+    if twice:
         raise ValueError(f"{what} uses {', '.join(twice)} more than once; the reference knows any network")
 
 

@@ -18,6 +18,7 @@ from wsapps_signals.analysis.subject import Subject
 _ORDERS = (1, 3, 5)
 _NETWORKS = 4
 _LINES = (4096, 16384, 65536)  # points, the more the higher a field's harmonics reach
+_LEAST_LINE = 4  # samples, of which there is a spectrum
 _FOLDED = 1e-3  # of the power above half of what a line resolves, up to which it will do
 
 
@@ -69,8 +70,8 @@ def spectra(subject: Subject) -> tuple[Finding, Canvas]:
         for scaling, colour in zip(chosen, colours(len(chosen)), strict=True):
             spectrum = siren if scaling.factor == 1 else found[scaling]
             _draw_spectrum(panel, spectrum, colour, scaling.label)
-        if subject.signal.grid is not None and subject.signal.coordinates.shape[1] != 3:
-            _draw_spectrum(panel, _signal_spectrum(subject), "tab:red", "the signal", "--")
+        if (spectrum := _signal_spectrum(subject)) is not None:
+            _draw_spectrum(panel, spectrum, "tab:red", "the signal", "--")
         panel.set(xlabel="cycles a unit of coordinate", ylabel="part of the power", ylim=(1e-9, 1))
         panel.legend(fontsize=7)
         factors = [scaling.factor for scaling in chosen]
@@ -134,11 +135,18 @@ def _half_side(subject: Subject) -> float:
     return min(1.0, float(subject.signal.coordinates.abs().max()))
 
 
-def _signal_spectrum(subject: Subject) -> Spectrum:
+def _signal_spectrum(subject: Subject) -> Spectrum | None:
+    """Along the longest axis of a grid; of scattered samples, on a globe and of very few there is none."""
     signal = subject.signal
-    assert signal.grid is not None
-    length = float(signal.coordinates[:, -1].max() - signal.coordinates[:, -1].min())
-    return grid_spectrum(signal.values, signal.grid, length)
+    if (
+        signal.grid is None
+        or len(signal.grid) != signal.coordinates.shape[1]
+        or max(signal.grid) < _LEAST_LINE
+    ):
+        return None
+    axis = signal.grid.index(max(signal.grid))
+    length = float(signal.coordinates[:, axis].max() - signal.coordinates[:, axis].min())
+    return grid_spectrum(signal.values, signal.grid, length, axis)
 
 
 def _draw_spectrum(panel: Axes, spectrum: Spectrum, colour: object, label: str, style: str = "-") -> None:
