@@ -175,7 +175,8 @@ def _looks(name: str, data: Path, seed: int) -> tuple[Mapping[float, Interpolati
     def make(alpha: float) -> nn.Module:
         return make_field(seen[0].shape[1], seen[1].shape[1], with_alpha(problem.config, alpha).method)
 
-    return looks(make, *seen, LOOKED_AT, seed=seed, least=-math.inf)
+    found, texture = looks(make, *seen, LOOKED_AT, seed=seed, least=-math.inf)
+    return found, texture or Texture()
 
 
 def _line(cases: list[Case]) -> np.ndarray:

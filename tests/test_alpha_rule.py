@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -260,6 +261,24 @@ def test_a_record_is_kept(tmp_path):
     assert len(lines) == 4
     assert "4.00 times as fast" in lines[1]
     assert "alpha=2 is chosen" in lines[-1]
+
+
+def test_a_record_has_all_that_a_score_was_expected_by(tmp_path):
+    looks = {1.0: look(0.01, spread=0.004), 1.5: look(0.1, spread=0.04), 2.0: look(0.3, spread=0.1)}
+    choice = choose_predicted(looks, Texture(0.6, 1.0))
+    write_record(tmp_path, choice, [])
+    record: Any = read_record(tmp_path)
+    assert record["texture"] == {"evenness": 0.6, "growth": 1.0}
+    for verdict in record["verdicts"][1:]:  # of noise nothing is won
+        assert verdict["held_out"] == pytest.approx(-10.7 * verdict["left_open"])
+    write_record(tmp_path, choose_predicted(looks, Texture(0.6, 3.0)), [])
+    record = read_record(tmp_path)
+    one, *others = record["verdicts"]
+    for verdict in others:
+        spread, learned = verdict["spread"] * 0.6, one["unlearned"] - verdict["unlearned"]
+        wanted = -10.7 * verdict["left_open"] + 30.4 * spread + 2.3 * learned
+        assert verdict["held_out"] == pytest.approx(wanted)
+    assert "noise" in told(choice)[-1]
 
 
 def test_a_record_of_predictions_has_a_picture(tmp_path):

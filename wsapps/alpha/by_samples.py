@@ -66,15 +66,16 @@ def looks(
     seed: int = 0,
     points: int = POINTS,
     least: float = LEAST_EXPECTED,
-) -> tuple[dict[float, Interpolation], Texture]:
-    """What is seen with each alpha, and of the signal itself, once one above 1 is looked at.
+) -> tuple[dict[float, Interpolation], Texture | None]:
+    """What is seen with each alpha, and of the signal itself, where one above 1 is looked at.
 
     Args as :func:`alpha_by_samples`, of two places at least without repeats, and ``least``: no alpha is
     looked at beyond the first of which less is expected, in dB.
     """
     patches = alpha_patches(places_MD, _of_unit_variance(values_MC), tiles, VALUE_PATCHES, points, seed)
     few = of_every_density(patches, PATCHES)
-    found, texture = {}, Texture()
+    found: dict[float, Interpolation] = {}
+    texture: Texture | None = None
     for alpha in looked_at(candidates):
         with torch.random.fork_rng(devices=[]):
             seed_global(seed, "init")
@@ -84,7 +85,7 @@ def looks(
             if memorises(found[alpha]):
                 break
             continue
-        if len(found) == 2:
+        if texture is None:
             errors_IC = torch.cat([inner_errors(field, *patch) for patch in patches])
             texture = Texture(evenness_of(errors_IC), growth_of(patches))
         if expected(found[alpha], found[REFERENCE], texture) < least:

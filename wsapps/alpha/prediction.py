@@ -84,7 +84,8 @@ def choose_predicted(found: Mapping[float, Interpolation], texture: Texture | No
         found: of each candidate, alpha = 1 among them; ``left_out`` relative to the signal's variance.
         texture: of the signal; None takes one that is rough and even.
     """
-    texture, reference = texture or Texture(), found[REFERENCE]
+    seen, reference = texture, found[REFERENCE]
+    texture = texture or Texture()
     scores = {a: 0.0 if a == REFERENCE else expected(found[a], reference, texture) for a in sorted(found)}
     too_sparse = memorises(reference)
     dense = [a for a in scores if a > REFERENCE and not too_sparse and scores[a] >= LEAST_EXPECTED]
@@ -103,7 +104,7 @@ def choose_predicted(found: Mapping[float, Interpolation], texture: Texture | No
         if alpha > chosen:
             fate = larger if alpha in dense else "would lose too much between samples"
         verdicts.append(_verdict(alpha, found[alpha], score, fate))
-    return Choice(chosen, math.nan, LEAST_EXPECTED, verdicts, too_sparse)
+    return Choice(chosen, math.nan, LEAST_EXPECTED, verdicts, too_sparse, seen)
 
 
 def _as_rough_as_the_signal(errors: Mapping[float, float], most: float) -> float:
@@ -127,4 +128,7 @@ def _verdict(alpha: float, look: Interpolation, score: float, fate: str) -> Verd
         fate=fate,
         explained=look.explained,
         left_out=math.sqrt(look.left_out),
+        left_open=look.left_open,
+        spread=look.spread,
+        unlearned=look.unlearned,
     )

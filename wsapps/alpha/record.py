@@ -72,6 +72,8 @@ def told(choice: Choice) -> list[str]:
     asked = f"target {choice.target:.2f}, held-out score of at least {choice.floor:.2f}"
     if math.isnan(choice.target):
         asked = f"expected between samples: at least {choice.floor:.1f} dB against alpha 1"
+        if choice.texture is not None and choice.texture.is_noise:
+            asked += "; what neighbours differ by is noise, which is not to be learned"
     return [*lines, f"alpha={choice.alpha:g} is chosen ({asked})"]
 
 

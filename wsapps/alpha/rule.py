@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wsapps.alpha.curve import Curve
+from wsapps.alpha.texture import Texture
 
 REFERENCE = 1.0
 _TIE = 1.05  # speed-ups that differ by less are not told apart, and the smaller alpha is the safer one
@@ -33,6 +34,7 @@ class Verdict:
         explained: without trials, the part of what is between samples that they explain.
         left_out: without trials, by how much a sample is missed by its neighbours, root mean square, as a
             part of the signal's deviation.
+        left_open, spread, unlearned: without trials, see :class:`wsapps.alpha.interpolation.Interpolation`.
     """
 
     alpha: float
@@ -44,6 +46,9 @@ class Verdict:
     fate: str
     explained: float = math.nan
     left_out: float = math.nan
+    left_open: float = math.nan
+    spread: float = math.nan
+    unlearned: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Choice:
         verdicts: on every candidate, by alpha.
         memorises: whether samples are too sparse even for alpha = 1, which is then chosen for want of a
             better one.
+        texture: of the signal, where it was looked at.
     """
 
     alpha: float
@@ -65,6 +71,7 @@ class Choice:
     floor: float
     verdicts: list[Verdict]
     memorises: bool = False
+    texture: Texture | None = None
 
     @property
     def chosen(self) -> Verdict:
