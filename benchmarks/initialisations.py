@@ -10,7 +10,9 @@ as in recipes.py: on all pixels and on a chessboard of half of them. Fields are 
 * gradient-controlled (arXiv 2512.06427): hidden weights from U(-sqrt(3 / n) / omega, +), which is alpha =
   1 / sqrt(2), biases 0; with several factors of the first layer;
 * noise, the idea of WINNER (arXiv 2509.09719): normal noise on the first two layers' weights. There its size
-  comes from the signal's spectral centroid; here several are tried, and the best of them counts.
+  comes from the signal's spectral centroid; here several are tried, and the best of them counts;
+* evenly: the first weights are points of a scrambled Sobol sequence, spread over the same square more evenly
+  than draws are.
 
 Whole runs are kept: the command can be killed and called again.
 """
@@ -56,6 +58,13 @@ def noise(layers: list[SineLayer], sizes: Sequence[float]) -> None:
         weight.add_(draw, alpha=size / layer.omega)
 
 
+def evenly(layers: list[SineLayer], alpha: float) -> None:
+    weight = layers[0].linear.weight
+    points = torch.quasirandom.SobolEngine(weight.shape[1], scramble=True, seed=0).draw(len(weight))
+    weight.copy_((2 * points - 1) / weight.shape[1])
+    layer_wise(layers, [alpha] * len(layers))
+
+
 _FACTORS = {
     "all 1 (SIREN)": (1.0, 1.0, 1.0, 1.0),
     "all 1.25 (weight scaling)": (1.25, 1.25, 1.25, 1.25),
@@ -75,6 +84,7 @@ STARTS: dict[str, Callable[[list[SineLayer]], None]] = {
         f"noise of {first:g} and {second:g}": partial(noise, sizes=(first, second))
         for first, second in ((5.0, 0.5), (10.0, 1.0), (20.0, 2.0))
     },
+    **{f"all {alpha:g}, the first evenly": partial(evenly, alpha=alpha) for alpha in (1.0, 1.25)},
 }
 
 
