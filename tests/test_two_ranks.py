@@ -103,7 +103,7 @@ def test_ranks_solve_for_one_output_layer(results):
     assert_close(first, two_ranks.fit_projected().state_dict(), 1e-6)
 
 
-def test_ranks_fit_at_the_rate_of_the_first(results):
+def test_ranks_fit_with_the_alpha_and_at_the_rate_of_the_first(results):
     first, second = (group(tensors, "fitted") for tensors in results[2])
     assert_same_state(first, second)
 

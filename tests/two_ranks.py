@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,6 +20,7 @@ from safetensors.torch import save_file
 import wsapps
 from wsapps import Interrupted, SinusoidalField, checkpoint
 from wsapps.accelerator import make_accelerator, on_main, prepare
+from wsapps.alpha import untried
 from wsapps.command import leave_other_ranks, run_command
 from wsapps.field_objective import FieldObjective
 from wsapps.gradient import accumulate_gradient
@@ -85,12 +87,17 @@ def fit_projected() -> torch.nn.Module:
     return field
 
 
-def fit_at_rates_of_their_own(rank: int) -> torch.nn.Module:
-    """``wsapps.fit`` where rounding would give every rank another learning rate."""
+def fit_by_choices_of_their_own(rank: int) -> torch.nn.Module:
+    """``wsapps.fit`` where rounding would give every rank another alpha and another learning rate."""
     axis = torch.linspace(-1, 1, 150)[:, None]
     module = importlib.import_module("wsapps.fit")
-    with mock.patch.object(module, "fitting_rate", return_value=1e-3 / 2**rank):
-        return wsapps.fit(axis, torch.sin(9 * axis), alpha=1.0, width=8, hidden_layers=1, steps=STEPS)
+    seen = replace(untried("").chosen, alpha=1.25 + rank)
+    choice = replace(untried(""), alpha=seen.alpha, verdicts=[seen])
+    with (
+        mock.patch.object(module, "fitting_rate", return_value=1e-3 / 2**rank),
+        mock.patch.object(module, "alpha_by_samples", return_value=choice),
+    ):
+        return wsapps.fit(axis, torch.sin(9 * axis), width=8, hidden_layers=1, steps=STEPS)
 
 
 def compute(folder: Path, rank: int) -> None:
@@ -105,7 +112,7 @@ def compute(folder: Path, rank: int) -> None:
     continued = train(folder / "run" if rank == 0 else folder / "not here", max_steps=STEPS + 5)
     tensors |= {f"continued/{name}": value for name, value in continued.objective.state_dict().items()}
     tensors |= {f"projected/{name}": value for name, value in fit_projected().state_dict().items()}
-    fitted = fit_at_rates_of_their_own(rank).state_dict()
+    fitted = fit_by_choices_of_their_own(rank).state_dict()
     tensors |= {f"fitted/{name}": value for name, value in fitted.items()}
     save_file(tensors, folder / f"tensors_{rank}.safetensors")
 
