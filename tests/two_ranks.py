@@ -112,8 +112,9 @@ def compute(folder: Path, rank: int) -> None:
     continued = train(folder / "run" if rank == 0 else folder / "not here", max_steps=STEPS + 5)
     tensors |= {f"continued/{name}": value for name, value in continued.objective.state_dict().items()}
     tensors |= {f"projected/{name}": value for name, value in fit_projected().state_dict().items()}
-    fitted = fit_by_choices_of_their_own(rank).state_dict()
-    tensors |= {f"fitted/{name}": value for name, value in fitted.items()}
+    fitted = fit_by_choices_of_their_own(rank)
+    tensors["fitted/alpha"] = torch.tensor(fitted.alpha)  # weights are the first rank's in any case
+    tensors |= {f"fitted/{name}": value for name, value in fitted.state_dict().items()}
     save_file(tensors, folder / f"tensors_{rank}.safetensors")
 
     def user_error() -> None:
