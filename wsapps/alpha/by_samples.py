@@ -43,7 +43,7 @@ def alpha_by_samples(
     generator is left as it was.
 
     Args:
-        make_field: a new field of an alpha, drawn from torch's global generator.
+        make_field: a new field of an alpha on the CPU, drawn from torch's global generator.
         coordinates_ND, values_NC: the samples that a run sees; of one place alone alpha is 1.
         candidates: see :func:`looked_at`.
         tiles: of the field along each coordinate, or None for one field.
@@ -51,7 +51,7 @@ def alpha_by_samples(
         points: samples of a patch, of which there are eight.
     """
     dtype = torch.get_default_dtype()
-    places_MD, means_MC = places_of(coordinates_ND.to(dtype), values_NC.to(dtype))
+    places_MD, means_MC = places_of(coordinates_ND.to("cpu", dtype), values_NC.to("cpu", dtype))
     if len(places_MD) < 2:
         return untried("samples of one place say nothing of what is between")
     return choose_predicted(*looks(make_field, places_MD, means_MC, candidates, tiles, seed, points))

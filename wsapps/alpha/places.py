@@ -52,7 +52,7 @@ def _cell_of_clusters(coordinates_ND: Tensor) -> float | None:
     ranks_G = [2**power for power in range(_LARGEST_CLUSTER.bit_length() + 1) if 2**power < count]
     reach_SG = torch.stack([_reach(sample_D, coordinates_ND, ranks_G) for sample_D in looked_at_SD])
     growth_SG = reach_SG[:, 1:] / reach_SG[:, :-1]
-    growth_SG[(reach_SG[:, :-1] > _ONE_PLACE) | growth_SG.isnan()] = 0.0
+    growth_SG[reach_SG[:, :-1] > _ONE_PLACE] = 0.0
     gap_S, rank_S = growth_SG.max(dim=1)
     if not gap_S.median() >= _GAP:
         return None
