@@ -48,7 +48,8 @@ def _cell_of_clusters(coordinates_ND: Tensor) -> float | None:
     count = len(coordinates_ND)
     if count < 3:
         return None
-    looked_at_SD = coordinates_ND[torch.linspace(0, count - 1, min(_LOOKED_AT, count)).long()]
+    looked_at = min(_LOOKED_AT, count)
+    looked_at_SD = coordinates_ND[torch.arange(looked_at) * (count - 1) // (looked_at - 1)]
     ranks_G = [2**power for power in range(_LARGEST_CLUSTER.bit_length() + 1) if 2**power < count]
     reach_SG = torch.stack([_reach(sample_D, coordinates_ND, ranks_G) for sample_D in looked_at_SD])
     growth_SG = reach_SG[:, 1:] / reach_SG[:, :-1]
