@@ -74,14 +74,19 @@ def test_it_is_halved_as_what_is_left_halves(rest: float, halvings: int):
     assert fitting_rate(field, solver) == pytest.approx(RATE_BY_WIDTH / NARROWEST / 2**halvings)
 
 
-def test_for_other_fits_nothing_is_chosen():
-    field, solver = solver_for(noise())
-    assert fitting_rate(field, None) is None
+@pytest.mark.parametrize(("width", "rate"), [(16, 5e-4), (64, 4e-4), (128, 2e-4), (256, 2e-4)])
+def test_where_the_output_is_trained_narrow_fields_have_a_larger_rate(width: int, rate: float):
+    assert fitting_rate(solver_for(noise(), width)[0], None) == pytest.approx(rate)
+
+
+def test_for_other_fields_nothing_is_chosen():
+    _, solver = solver_for(noise())
     assert fitting_rate(torch.nn.Linear(1, 1), solver) is None
+    assert fitting_rate(torch.nn.Linear(1, 1), None) is None
 
 
 @pytest.mark.parametrize(
-    ("settings", "rate"), [([], 1e-3), (["trainer.optimizer.lr=3e-3"], 3e-3), (UNSOLVED, 2e-4)]
+    ("settings", "rate"), [([], 1e-3), (["trainer.optimizer.lr=3e-3"], 3e-3), (UNSOLVED, 5e-4)]
 )
 def test_a_run_begins_with_it(tmp_path, settings: list[str], rate: float):
     config = fit_config([*TINY, *settings])

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -24,8 +24,11 @@ from wsapps.projection import ProjectionConfig, output_solver
 from wsapps.samplers import PointSampler, parts_for, step_in_parts
 from wsapps.seeding import seed_global
 from wsapps.trainer import Trainer, TrainerConfig
+from wsapps.value_units import ValueUnits
 
 _DEFAULT_STEPS = 150
+_EXTENTS = 0.2, 20.0  # of coordinates, within which the usual frequencies are thought to suit them
+F = TypeVar("F", bound=nn.Module)
 _log = logging.getLogger("wsapps")
 
 
@@ -58,14 +61,15 @@ def fit(
 
     Args:
         coordinates: ``(..., D)``, best scaled to [-1, 1]; tensors, arrays or nested lists.
-        values: ``(..., C)`` or, for one channel, ``(...)``: the leading sizes of coordinates.
+        values: ``(..., C)`` or, for one channel, ``(...)``: the leading sizes of coordinates. In any units:
+            the field is trained without, and has them at the end (:class:`wsapps.value_units.ValueUnits`).
         alpha: weight scaling. None and "auto" take the largest with which samples this dense still say what
             is between them (:func:`wsapps.alpha.alpha_by_samples`); more trains faster and is noise between
             them; 1 is SIREN. What was seen is logged to "wsapps" at INFO. Looking takes about a second, of a
             million samples three, which ``seconds`` does not count. Where training diverges with what was
             chosen it begins anew with the next smaller one, for as many steps and seconds again.
         omega_0, omega_hidden, width, hidden_layers: see :class:`SinusoidalField`.
-        field: another module to train in its stead, in place and in its own precision.
+        field: another module to train in its stead, in place and in its own precision, on values as they are.
         steps, seconds: when to stop, whichever comes first; 150 steps where neither is given.
         points: points a step; None takes all in every step.
         lr: Adam's learning rate at the start, from where it falls as a cosine to a fiftieth. None takes
@@ -88,7 +92,13 @@ def fit(
     """
     keep_freed_pages()
     home = coordinates.device if isinstance(coordinates, Tensor) else torch.device("cpu")
-    coordinates_ND, values_NC = _pair(coordinates, values, _dtype_of(field))
+    dtype = _dtype_of(field)
+    coordinates_ND, values_NC = _pair(coordinates, values, dtype)
+    units = ValueUnits.of(values_NC) if field is None else None
+    peak = float(values_NC.abs().max()) or 1.0
+    if units is not None:
+        values_NC, peak = units.without(values_NC), peak / units.scale
+    values_NC = values_NC.to(dtype)
     accelerator = make_accelerator()
     parts = parts_for(points or len(coordinates_ND), accelerator.device)
     config = TrainerConfig(
@@ -101,13 +111,13 @@ def fit(
         optimizer=fitting_optimizer(lr),
     )
     sampler = step_in_parts(coordinates_ND, values_NC, points, parts, seed)
-    peak = float(values_NC.abs().max()) or 1.0
     batches = sampler.to(accelerator.device)
     train = partial(
         _train, batches=batches, config=config, peak=peak, lr=lr, accelerator=accelerator, progress=progress
     )
     with torch.random.fork_rng(), torch.enable_grad():
-        if field is None:
+        if units is not None:
+            _warn_of_extent(coordinates_ND)
             sizes = coordinates_ND.shape[1], values_NC.shape[1]
             make = partial(SinusoidalField, *sizes, width, hidden_layers, omega_0, omega_hidden)
             alphas, memorises = _alphas(alpha, make, coordinates_ND, values_NC, accelerator, seed)
@@ -115,9 +125,11 @@ def fit(
                 solve_output = False
                 _say(accelerator, "the samples are too sparse for alpha 1: the output layer is trained")
             train = partial(train, solve_output=solve_output)
-            field = _first_that_converges(make, alphas, train, accelerator, seed)
-        else:
+            field = made = _first_that_converges(make, alphas, train, accelerator, seed)
+            units.give(made.output)
+        elif field is not None:
             train(field, solve_output=solve_output)
+    assert field is not None
     return field.eval().to(home)
 
 
@@ -144,12 +156,12 @@ def _alphas(
 
 
 def _first_that_converges(
-    make: Callable[[float], nn.Module],
+    make: Callable[[float], F],
     alphas: list[float],
     train: Callable[[nn.Module], None],
     accelerator: Accelerator,
     seed: int,
-) -> nn.Module:
+) -> F:
     """The trained field of the first alpha that does not diverge; raises Diverged where the last one does."""
     alpha, *smaller = alphas
     seed_global(seed, "init")
@@ -197,6 +209,16 @@ def _train(
             solver.release()
 
 
+def _warn_of_extent(coordinates_ND: Tensor) -> None:
+    low_D, high_D = coordinates_ND.amin(dim=0), coordinates_ND.amax(dim=0)
+    extent = float((high_D - low_D).max())
+    if len(coordinates_ND) > 1 and not _EXTENTS[0] <= extent <= _EXTENTS[1]:
+        _log.warning(
+            "coordinates span %.3g to %.3g: fields are made for about -1 to 1; scale them, or omega_0",
+            float(low_D.min()), float(high_D.max()),
+        )  # fmt: skip
+
+
 def _dtype_of(field: nn.Module | None) -> torch.dtype:
     given = () if field is None else field.parameters()
     kinds = (parameter.dtype for parameter in given if parameter.is_floating_point())
@@ -204,7 +226,7 @@ def _dtype_of(field: nn.Module | None) -> torch.dtype:
 
 
 def _pair(coordinates: Any, values: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Both as ``(N, D)`` and ``(N, C)`` on the CPU, where weights are drawn."""
+    """As ``(N, D)`` of a type and ``(N, C)`` in double precision, on the CPU, where weights are drawn."""
     coordinates, values = torch.as_tensor(coordinates), torch.as_tensor(values)
     if coordinates.is_complex() or values.is_complex():
         raise ValueError("complex values cannot be fitted; give real and imaginary parts as two channels")
@@ -216,7 +238,10 @@ def _pair(coordinates: Any, values: Any, dtype: torch.dtype) -> tuple[Tensor, Te
             f"{tuple(coordinates.shape)} and {tuple(values.shape)}"
             + ("; of one coordinate they are coordinates[:, None]" if coordinates.dim() == 1 else "")
         )
-    pair = [tensor.detach().to("cpu", dtype).flatten(end_dim=-2) for tensor in (coordinates, values)]
+    kinds = (coordinates, dtype), (values, torch.float64)
+    pair = [tensor.detach().to("cpu", kind).flatten(end_dim=-2) for tensor, kind in kinds]
+    if not len(pair[0]):
+        raise ValueError("there must be at least one point")
     for name, tensor in zip(("coordinates", "values"), pair, strict=True):
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"{name} hold NaN or infinity in {int((~torch.isfinite(tensor)).sum())} places")

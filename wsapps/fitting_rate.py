@@ -21,21 +21,26 @@ RATE_BY_WIDTH, NARROWEST = 0.128, 128
 #: the rest is.
 WELL_EXPLAINED = 0.1
 _MOST_HALVINGS = 3
+#: Where the output layer is trained as well: the rate times the width, the least rate and the largest.
+TRAINED_BY_WIDTH, TRAINED_LEAST, TRAINED_MOST = 0.0256, 2e-4, 5e-4
 
 
 def fitting_rate(field: nn.Module, solver: OutputSolver | None) -> float | None:
-    """Adam's rate at the start for a new field whose output layer is solved for.
+    """Adam's rate at the start for a new field.
 
-    Halvings are whole, so that rounding on another device hardly ever changes the rate. None where nothing is
-    solved for, or the field is no :class:`SinusoidalField`: nothing was measured there.
+    Halvings are whole, so that rounding on another device hardly ever changes the rate. None where the field
+    is no :class:`SinusoidalField`: nothing was measured there.
 
     Args:
-        field: at initialisation; its output layer is set, as the first step will set it.
-        solver: of the field, or None.
+        field: at initialisation; where it is solved for, its output layer is set as at the first step.
+        solver: of the field, or None where the output layer is trained.
     """
-    if solver is None or not isinstance(field, SinusoidalField):
+    if not isinstance(field, SinusoidalField):
         return None
-    rate = RATE_BY_WIDTH / max(field.output.in_features, NARROWEST)
+    width = field.output.in_features
+    if solver is None:
+        return min(max(TRAINED_BY_WIDTH / width, TRAINED_LEAST), TRAINED_MOST)
+    rate = RATE_BY_WIDTH / max(width, NARROWEST)
     return rate / 2 ** _halvings(solver.missed())
 
 
