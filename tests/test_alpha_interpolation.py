@@ -152,7 +152,7 @@ def test_a_disc_keeps_alpha_at_one_where_a_texture_of_its_density_does_not():
     axis = torch.linspace(-1, 1, 68)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1).reshape(-1, 2)
     texture = rough(68, 68)
-    disc = (grid.norm(dim=1, keepdim=True) < 0.6).float()
+    disc = torch.sigmoid(200 * (0.6 - grid.norm(dim=1, keepdim=True)))
 
     def choice(values: torch.Tensor) -> Choice:
         return alpha_by_samples(lambda alpha: SinusoidalField(2, 1, 128, 3, alpha=alpha), grid, values)
@@ -160,6 +160,10 @@ def test_a_disc_keeps_alpha_at_one_where_a_texture_of_its_density_does_not():
     assert choice(texture).alpha == 1.25
     assert choice(disc).alpha == 1.0
     assert choice(disc).verdicts[1].fate == "would lose too much between samples"
+    assert choice((texture > 0).float()).alpha == 1.0
+    assert (
+        choice((texture > 0).float()).verdicts[1].fate == "not asked for: values of two kinds are edges alone"
+    )
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.1, 10.0])

@@ -87,8 +87,9 @@ def looks(
             continue
         if texture is None:
             errors_IC = torch.cat([inner_errors(field, *patch) for patch in patches])
-            texture = Texture(evenness_of(errors_IC), growth_of(patches))
-        if expected(found[alpha], found[REFERENCE], texture) < least:
+            two_valued = len(values_MC.unique(dim=0)) <= 2
+            texture = Texture(evenness_of(errors_IC), growth_of(patches), two_valued)
+        if texture.two_valued or expected(found[alpha], found[REFERENCE], texture) < least:
             break  # and larger ones lose more
     return found, texture
 

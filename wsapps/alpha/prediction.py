@@ -13,6 +13,10 @@ from wsapps.alpha.texture import Texture
 #: Decibels between samples, against alpha = 1: lost for all that they leave open, won for its spread where
 #: the signal is even, and won for all that alpha = 1 does not learn (benchmarks/alpha_expected.py).
 LOST_OPEN, WON_BY_SPREAD, WON_BY_LEARNING = 10.7, 30.4, 2.3
+#: The mean square error, as a part of the signal's variance, up to which neighbours guess a signal well, and
+#: the least that counts. Of such a signal what fitting makes up where samples leave something open is seen:
+#: its variance is so many times the square of what they leave open.
+WELL_GUESSED, LEAST_MISSED, MADE_UP = 0.0625, 1e-4, 0.35
 #: The least that may be expected.
 LEAST_EXPECTED = -0.5
 #: The part under which, with alpha = 1, solving for the output layer memorises; no larger alpha is asked for.
@@ -32,11 +36,22 @@ EXACT = 1e-8
 def expected(look: Interpolation, reference: Interpolation, texture: Texture) -> float:
     """The held-out score against that of alpha = 1, in dB, by least squares over pictures.
 
+    Of signals that neighbours guess well no more than :func:`_hardly_made_up` says.
+
     Args:
         look, reference, texture: see :func:`lost_and_won`.
     """
     lost, spread, learned = lost_and_won(look, reference, texture)
-    return LOST_OPEN * lost + WON_BY_SPREAD * spread + WON_BY_LEARNING * learned
+    score = LOST_OPEN * lost + WON_BY_SPREAD * spread + WON_BY_LEARNING * learned
+    missed = min(look.left_out, reference.left_out)
+    return score if missed > WELL_GUESSED else min(score, _hardly_made_up(look, reference, missed))
+
+
+def _hardly_made_up(look: Interpolation, reference: Interpolation, missed: float) -> float:
+    """The score, in dB, of errors by what is missed in any case and what a field makes up between samples."""
+    missed = max(missed, LEAST_MISSED)
+    error, of_one = (missed + MADE_UP * each.left_open**2 for each in (look, reference))
+    return -10 * math.log10(error / of_one)
 
 
 def lost_and_won(
@@ -63,7 +78,7 @@ def lost_and_won(
 
 def _is_rough(texture: Texture, *left_out: float) -> bool:
     """Whether there is more of a signal between samples than some alphas' kernels guess from neighbours."""
-    return min(left_out) > SMOOTH and not texture.is_noise
+    return min(left_out) > SMOOTH and not texture.is_noise and not texture.two_valued
 
 
 def memorises(look: Interpolation) -> bool:
@@ -88,7 +103,8 @@ def choose_predicted(found: Mapping[float, Interpolation], texture: Texture | No
     texture = texture or Texture()
     scores = {a: 0.0 if a == REFERENCE else expected(found[a], reference, texture) for a in sorted(found)}
     too_sparse = memorises(reference)
-    dense = [a for a in scores if a > REFERENCE and not too_sparse and scores[a] >= LEAST_EXPECTED]
+    larger_may_do = not too_sparse and not texture.two_valued
+    dense = [a for a in scores if a > REFERENCE and larger_may_do and scores[a] >= LEAST_EXPECTED]
     errors = {alpha: found[alpha].left_out for alpha in (REFERENCE, *dense)}
     exact = [alpha for alpha, error in errors.items() if error <= EXACT]
     if exact:
@@ -103,6 +119,7 @@ def choose_predicted(found: Mapping[float, Interpolation], texture: Texture | No
         fate = "chosen" if alpha == chosen else "smaller"
         if alpha > chosen:
             fate = larger if alpha in dense else "would lose too much between samples"
+            fate = "not asked for: values of two kinds are edges alone" if texture.two_valued else fate
         verdicts.append(_verdict(alpha, found[alpha], score, fate))
     return Choice(chosen, math.nan, LEAST_EXPECTED, verdicts, too_sparse, seen)
 

@@ -31,10 +31,13 @@ class Texture:
     Attributes:
         evenness: see :func:`evenness_of`, in [0, 0.6745].
         growth: see :func:`growth_of`, at least 0.
+        two_valued: whether there are two values only, as inside and outside of a shape: what is between
+            samples are edges, which alpha = 1 learns best.
     """
 
     evenness: float = NORMAL
     growth: float = float("inf")
+    two_valued: bool = False
 
     @property
     def is_noise(self) -> bool:
