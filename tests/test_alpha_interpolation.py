@@ -55,7 +55,11 @@ def test_it_is_what_kriging_from_the_samples_explains():
 def test_what_descent_has_not_learned_is_of_small_eigenvalues():
     rates = torch.tensor([0.0, 0.5 / LEARNING_TIME, 1.0, 1.0], dtype=torch.float64)
     turn = torch.linalg.qr(torch.randn(4, 4, dtype=torch.float64)).Q
-    assert _unlearned(turn @ torch.diag(rates) @ turn.T) == pytest.approx((1 + math.exp(-1)) / 4, abs=1e-6)
+    values = torch.randn(4, 2, dtype=torch.float64)
+    patterns, of_values = _unlearned(turn @ torch.diag(rates) @ turn.T, values)
+    assert patterns == pytest.approx((1 + math.exp(-1)) / 4, abs=1e-6)
+    in_first, in_second = (turn[:, :2].T @ (values - values.mean(dim=0))).square().sum(dim=1)
+    assert of_values == pytest.approx(float(in_first + math.exp(-1) * in_second) / 8, abs=1e-6)
 
 
 def test_the_denser_samples_are_the_less_a_smooth_field_learns_of_them():

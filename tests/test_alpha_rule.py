@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -188,7 +189,7 @@ def test_nothing_is_won_on_a_smooth_signal():
 
 
 def test_the_better_neighbours_guess_the_more_is_lost_by_what_is_made_up():
-    """Fractal pictures and maps, half of them held out: what alpha 1.25 loses, measured, mean of two seeds."""
+    """Fractal pictures and maps, half of them held out: what alpha 1.25 loses, mean of two seeds."""
     for missed, left_open, lost in (
         (0.06, 0.24, 8.0),
         (0.10, 0.24, 5.5),
@@ -197,6 +198,8 @@ def test_the_better_neighbours_guess_the_more_is_lost_by_what_is_made_up():
     ):
         looks = look(0.03, missed**2), look(left_open, missed**2, spread=0.1)
         assert expected(looks[1], looks[0], 0.66) == pytest.approx(-lost, abs=1.2)
+    one, larger = replace(look(0.03, 0.01), values_unlearned=0.1), look(0.24, 0.01, spread=0.1)
+    assert expected(larger, one, 0.66) == expected(look(0.24, spread=0.1), look(0.03), 0.66)  # 1 is as bad
     rough = look(0.03, 0.4**2), look(0.24, 0.4**2, spread=0.1)
     assert expected(rough[1], rough[0], 0.66) == pytest.approx(-10.7 * 0.24 + 30.4 * 0.1 * 0.66)
 

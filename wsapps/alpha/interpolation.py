@@ -41,6 +41,7 @@ class Interpolation:
         left_out: the mean square error of an inner sample when it is guessed from all others.
         unlearned: the part of the kernel's patterns on the samples that descent has not learned after
             :data:`LEARNING_TIME`, in [0, 1]: of fields too smooth for so dense samples.
+        values_unlearned: the mean square of the values' part, less their mean, that is in such patterns.
     """
 
     explained: float
@@ -48,6 +49,7 @@ class Interpolation:
     unexplained: float
     left_out: float
     unlearned: float
+    values_unlearned: float = 0.0
 
     @property
     def spread(self) -> float:
@@ -79,7 +81,7 @@ def interpolation(
         float(unexplained_B.sqrt().mean()),
         float(unexplained_B.mean()),
         float(missed_IC.square().mean()),
-        _unlearned(correlations[:count, :count]),
+        *_unlearned(correlations[:count, :count], values_PC),
     )
 
 
@@ -117,9 +119,12 @@ def _factor(correlations_PP: Tensor) -> Tensor:
     return torch.linalg.cholesky(within_PP)
 
 
-def _unlearned(correlations_PP: Tensor) -> float:
-    rates_P = torch.linalg.eigvalsh(correlations_PP).clamp(min=0)
-    return float(torch.exp(-2 * LEARNING_TIME * rates_P).mean())
+def _unlearned(correlations_PP: Tensor, values_PC: Tensor) -> tuple[float, float]:
+    """The part of the patterns, and the mean square of the values' part in them."""
+    rates_P, patterns_PP = torch.linalg.eigh(correlations_PP)
+    left_P = torch.exp(-2 * LEARNING_TIME * rates_P.clamp(min=0))
+    sizes_PC = patterns_PP.T @ (values_PC - values_PC.mean(dim=0)).to(patterns_PP)
+    return float(left_P.mean()), float((left_P[:, None] * sizes_PC.square()).sum() / values_PC.numel())
 
 
 def _inner_errors(factor_PP: Tensor, samples_PD: Tensor, values_PC: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ MOST_LEFT_OUT, MOST_OF_NOISE = 2.0, 1.6
 #: The best mean square error, as a part of the signal's variance, up to which a signal is smooth: that is
 #: asked, and nothing won. Where even the best is worse, and what is missed is no noise, samples are of edges
 #: and textures, of which such guesses say little.
-SMOOTH = 5e-3
+SMOOTH = 8e-3
 #: The mean square error, as a part of the signal's variance, below which neighbours say all: there is nothing
 #: rough that a larger alpha would be sooner at.
 EXACT = 1e-8
@@ -48,9 +48,12 @@ def expected(look: Interpolation, reference: Interpolation, texture: Texture) ->
 
 
 def _hardly_made_up(look: Interpolation, reference: Interpolation, missed: float) -> float:
-    """The score, in dB, of errors by what is missed in any case and what a field makes up between samples."""
-    missed = max(missed, LEAST_MISSED)
-    error, of_one = (missed + MADE_UP * each.left_open**2 for each in (look, reference))
+    """The score, in dB, of errors by what is missed in any case, is not learned, and is made up between
+    samples."""
+    error, of_one = (
+        max(missed, LEAST_MISSED) + each.values_unlearned + MADE_UP * each.left_open**2
+        for each in (look, reference)
+    )
     return -10 * math.log10(error / of_one)
 
 
