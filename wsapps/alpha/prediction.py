@@ -41,10 +41,14 @@ def expected(look: Interpolation, reference: Interpolation, texture: Texture) ->
     Args:
         look, reference, texture: see :func:`lost_and_won`.
     """
-    lost, spread, learned = lost_and_won(look, reference, texture)
-    score = LOST_OPEN * lost + WON_BY_SPREAD * spread + WON_BY_LEARNING * learned
-    missed = min(look.left_out, reference.left_out)
+    score, missed = weighed(look, reference, texture), min(look.left_out, reference.left_out)
     return score if missed > WELL_GUESSED else min(score, _hardly_made_up(look, reference, missed))
+
+
+def weighed(look: Interpolation, reference: Interpolation, texture: Texture) -> float:
+    """What is lost and won, in dB. Args as :func:`lost_and_won`."""
+    lost, spread, learned = lost_and_won(look, reference, texture)
+    return LOST_OPEN * lost + WON_BY_SPREAD * spread + WON_BY_LEARNING * learned
 
 
 def _hardly_made_up(look: Interpolation, reference: Interpolation, missed: float) -> float:
