@@ -53,6 +53,11 @@ def test_waves_of_two_spacings_are_no_noise():
     assert not Texture(growth=found).is_noise
 
 
+def test_what_rounding_leaves_of_a_gradient_is_no_noise():
+    samples = grid(2, 64)
+    assert growth(samples, samples[:, :1] + 0.3 * samples[:, 1:]) == math.inf
+
+
 def test_units_offsets_and_channels_of_nothing_change_nothing():
     samples, values = grid(2, 40), noise(1600)
     whole = growth(samples, values)

@@ -73,7 +73,7 @@ def told(choice: Choice) -> list[str]:
     if math.isnan(choice.target):
         asked = f"expected between samples: at least {choice.floor:.1f} dB against alpha 1"
         if choice.texture is not None and choice.texture.is_noise:
-            asked += "; what neighbours differ by is noise, which is not to be learned"
+            asked += "; neighbours differ as by noise, of which nothing is to be won"
     return [*lines, f"alpha={choice.alpha:g} is chosen ({asked})"]
 
 

@@ -21,6 +21,7 @@ NORMAL = 0.6745
 NOISE = 0.85, 1.07
 # Ranks of a sample's neighbours by distance: those next to it, and those near the rim of half of the patch.
 _NEXT, _FAR = (1, 3), (0.25, 0.5)
+_ROUNDING = 1e-12  # of the mean square of values: what float32 leaves is no noise
 _LEAST_SAMPLES = 3  # of a patch, for each term of its surface
 
 
@@ -69,10 +70,11 @@ def growth_of(patches: Sequence[tuple[Tensor, Tensor]]) -> float:
         patches: samples ``(P, D)`` and values ``(P, C)``; those of too few samples to tell say nothing.
 
     Returns:
-        Infinity where there is nothing to tell it by, or where neighbours are equal.
+        Infinity where there is nothing to tell it by, or where neighbours are equal but for rounding.
     """
-    next_to, far = 0.0, 0.0
+    next_to, far, least = 0.0, 0.0, 0.0
     for samples_PD, values_PC in patches:
+        least += float(values_PC.double().square().mean()) * _ROUNDING
         local_PD = (samples_PD - samples_PD.mean(dim=0)).double()  # float32 would order dense ones wrongly
         design_PE = _second_degree(local_PD)
         if len(samples_PD) < _LEAST_SAMPLES * design_PE.shape[1]:
@@ -83,7 +85,7 @@ def growth_of(patches: Sequence[tuple[Tensor, Tensor]]) -> float:
         squares_IP = (rest_PC[inner_I][:, None] - rest_PC[nearest_IP]).square().mean(dim=2)
         next_to += float(squares_IP[:, slice(*_NEXT)].mean())
         far += float(squares_IP[:, first:last].mean())
-    return far / next_to if next_to > 0 else float("inf")
+    return far / next_to if next_to > least else float("inf")
 
 
 def _second_degree(local_PD: Tensor) -> Tensor:
