@@ -293,6 +293,7 @@ def test_a_record_has_all_that_a_score_was_expected_by(tmp_path):
     choice = choose_predicted(looks, Texture(0.6, 1.0))
     write_record(tmp_path, choice, [])
     record: Any = read_record(tmp_path)
+    assert all(verdict["values_unlearned"] == 0.0 for verdict in record["verdicts"])
     assert record["texture"] == {"evenness": 0.6, "growth": 1.0, "two_valued": False}
     for verdict in record["verdicts"][1:]:  # of noise nothing is won
         assert verdict["held_out"] == pytest.approx(-10.7 * verdict["left_open"])

@@ -155,4 +155,5 @@ def _verdict(alpha: float, look: Interpolation, score: float, fate: str) -> Verd
         left_open=look.left_open,
         spread=look.spread,
         unlearned=look.unlearned,
+        values_unlearned=look.values_unlearned,
     )

@@ -34,7 +34,8 @@ class Verdict:
         explained: without trials, the part of what is between samples that they explain.
         left_out: without trials, by how much a sample is missed by its neighbours, root mean square, as a
             part of the signal's deviation.
-        left_open, spread, unlearned: without trials, see :class:`wsapps.alpha.interpolation.Interpolation`.
+        left_open, spread, unlearned, values_unlearned: without trials, see
+            :class:`wsapps.alpha.interpolation.Interpolation`.
     """
 
     alpha: float
@@ -49,6 +50,7 @@ class Verdict:
     left_open: float = math.nan
     spread: float = math.nan
     unlearned: float = math.nan
+    values_unlearned: float = math.nan
 
 
 @dataclass(frozen=True)
