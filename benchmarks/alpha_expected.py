@@ -32,6 +32,7 @@ from alpha_grid import (
     SMALL,
     TOLERANCE,
     grid_curves,
+    looks_of,
     mean_of,
     problem_of,
     runs_folder,
@@ -39,16 +40,13 @@ from alpha_grid import (
 )
 from matplotlib.figure import Figure
 from printed import markdown
-from torch import nn
 
 from wsapps.accelerator import make_accelerator
-from wsapps.alpha import REFERENCE, Curve, choose, with_alpha
-from wsapps.alpha.by_samples import looks
+from wsapps.alpha import REFERENCE, Curve, choose
 from wsapps.alpha.interpolation import Interpolation
 from wsapps.alpha.prediction import LEAST_EXPECTED, expected, lost_and_won
 from wsapps.alpha.texture import Texture
 from wsapps.cpu import prepare_cpu
-from wsapps.fields import make_field
 from wsapps.pictures import save_figure
 
 FITTED, LOOKED_AT = (1.25, 1.5), (1.25, 1.5, 1.75, 2.0)
@@ -164,19 +162,8 @@ def _cases(arguments: argparse.Namespace, accelerator: Accelerator) -> Iterator[
         folder, settings = runs_folder(arguments.out, seed), (f"trainer.seed={seed}",)
         for name in pictures if number == 0 else SEVERAL_SEEDS:
             curves = grid_curves(folder, name, arguments.data, settings, accelerator)
-            yield Case(name, *_looks(name, arguments.data, seed), curves)
-
-
-def _looks(name: str, data: Path, seed: int) -> tuple[Mapping[float, Interpolation], Texture]:
-    """As alpha=auto looks, at every alpha of the line."""
-    problem = problem_of(name, data, (f"trainer.seed={seed}",))
-    seen = problem.signal.coordinates[problem.mask], problem.signal.values[problem.mask]
-
-    def make(alpha: float) -> nn.Module:
-        return make_field(seen[0].shape[1], seen[1].shape[1], with_alpha(problem.config, alpha).method)
-
-    found, texture = looks(make, *seen, LOOKED_AT, seed=seed, least=-math.inf)
-    return found, texture or Texture()
+            problem = problem_of(name, arguments.data, settings)
+            yield Case(name, *looks_of(problem, LOOKED_AT, seed), curves)
 
 
 def _line(cases: list[Case]) -> np.ndarray:

@@ -16,18 +16,13 @@ from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
-import torch
-from alpha_grid import COMMON, grid_curve, picture, problem_from
+from alpha_grid import COMMON, grid_curve, looks_of, picture, problem_from
 from printed import markdown
-from torch import nn
 
 from wsapps.accelerator import make_accelerator
-from wsapps.alpha import REFERENCE, with_alpha
-from wsapps.alpha.by_samples import looks
+from wsapps.alpha import REFERENCE
 from wsapps.alpha.prediction import expected, weighed
-from wsapps.alpha.texture import Texture
 from wsapps.cpu import prepare_cpu
-from wsapps.fields import make_field
 from wsapps_signals.fit import FitProblem
 
 _LARGER = 1.25
@@ -86,14 +81,8 @@ def _fractal(power: float, draw: int, side: int) -> np.ndarray:
 
 def _expected(problem: FitProblem, seed: int) -> tuple[float, float, float]:
     """What neighbours miss, as a part of the deviation, and the score by the weights alone and in all."""
-    samples, values = problem.signal.coordinates[problem.mask], problem.signal.values[problem.mask]
-
-    def make(alpha: float) -> nn.Module:
-        return make_field(samples.shape[1], values.shape[1], with_alpha(problem.config, alpha).method)
-
-    found, texture = looks(make, samples, values, (REFERENCE, _LARGER), seed=seed, least=-torch.inf)
+    found, texture = looks_of(problem, (REFERENCE, _LARGER), seed)
     larger, one = found[_LARGER], found[REFERENCE]
-    texture = texture or Texture()
     missed = min(larger.left_out, one.left_out) ** 0.5
     return missed, weighed(larger, one, texture), expected(larger, one, texture)
 

@@ -18,8 +18,12 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from wsapps.alpha import REFERENCE, Curve
+from wsapps.alpha import REFERENCE, Curve, with_alpha
+from wsapps.alpha.by_samples import looks
+from wsapps.alpha.interpolation import Interpolation
+from wsapps.alpha.texture import Texture
 from wsapps.atomic import write_json
+from wsapps.fields import make_field
 from wsapps.finite import Diverged
 from wsapps.metrics import psnr
 from wsapps.prediction import predict
@@ -150,6 +154,19 @@ def problem_from(settings: Sequence[str]) -> FitProblem:
     """What ``wsapps_signals.fit`` would train with these settings."""
     config = fit_config(settings)
     return make_problem(config, load_signal(config))
+
+
+def looks_of(
+    problem: FitProblem, alphas: Sequence[float], seed: int
+) -> tuple[dict[float, Interpolation], Texture]:
+    """As ``alpha=auto`` looks at what a run sees, at all of these alphas."""
+    samples, values = problem.signal.coordinates[problem.mask], problem.signal.values[problem.mask]
+
+    def make(alpha: float) -> nn.Module:
+        return make_field(samples.shape[1], values.shape[1], with_alpha(problem.config, alpha).method)
+
+    found, texture = looks(make, samples, values, alphas, seed=seed, least=-math.inf)
+    return found, texture or Texture()
 
 
 def runs_folder(out: Path, seed: int, steps: int = 150) -> Path:

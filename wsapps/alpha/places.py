@@ -52,6 +52,8 @@ def _cell_of_clusters(coordinates_ND: Tensor) -> float | None:
     looked_at_SD = coordinates_ND[torch.arange(looked_at) * (count - 1) // (looked_at - 1)]
     ranks_G = [2**power for power in range(_LARGEST_CLUSTER.bit_length() + 1) if 2**power < count]
     reach_SG = torch.stack([_reach(sample_D, coordinates_ND, ranks_G) for sample_D in looked_at_SD])
+    kind = torch.finfo(reach_SG.dtype)
+    reach_SG = reach_SG.clamp(min=max(kind.eps * float(coordinates_ND.abs().max()), kind.tiny))  # rounding
     growth_SG = reach_SG[:, 1:] / reach_SG[:, :-1]
     growth_SG[reach_SG[:, :-1] > _ONE_PLACE] = 0.0
     gap_S, rank_S = growth_SG.max(dim=1)
@@ -62,11 +64,10 @@ def _cell_of_clusters(coordinates_ND: Tensor) -> float | None:
 
 
 def _reach(sample_D: Tensor, coordinates_ND: Tensor, ranks_G: list[int]) -> Tensor:
-    """Distances to the so many nearest neighbours, ``(G,)``; each at least what rounding leaves."""
+    """Distances to the so many nearest neighbours, ``(G,)``."""
     distance_N = (coordinates_ND - sample_D).norm(dim=1)
     nearest = distance_N.topk(ranks_G[-1] + 1, largest=False, sorted=True).values  # the sample itself first
-    least = torch.finfo(distance_N.dtype).eps * float(coordinates_ND.abs().max())
-    return nearest[ranks_G].clamp(min=max(least, torch.finfo(distance_N.dtype).tiny))
+    return nearest[ranks_G]
 
 
 def _clusters(coordinates_ND: Tensor, cell: float) -> Tensor:

@@ -121,12 +121,14 @@ def choose_predicted(found: Mapping[float, Interpolation], texture: Texture | No
     else:
         most = MOST_OF_NOISE if texture.is_noise else MOST_LEFT_OUT
         chosen, larger = _as_rough_as_the_signal(errors, most), "rougher than the signal"
+    too_large = "would lose too much between samples"
+    if texture.two_valued:
+        too_large = "not asked for: values of two kinds are edges alone"
     verdicts = []
     for alpha, score in scores.items():
         fate = "chosen" if alpha == chosen else "smaller"
         if alpha > chosen:
-            fate = larger if alpha in dense else "would lose too much between samples"
-            fate = "not asked for: values of two kinds are edges alone" if texture.two_valued else fate
+            fate = larger if alpha in dense else too_large
         verdicts.append(_verdict(alpha, found[alpha], score, fate))
     return Choice(chosen, math.nan, LEAST_EXPECTED, verdicts, too_sparse, seen)
 
